@@ -1,0 +1,1 @@
+//! Wire types: the JSON documents that leave Assay.

@@ -1,0 +1,1 @@
+//! Choosing the prior strength by cross-validation.

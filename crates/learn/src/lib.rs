@@ -1,0 +1,11 @@
+//! Features, model families, training and evaluation.
+//!
+//! The path through this crate: raw columns ([`data`]) become a design matrix and a target ([`features`]),
+//! a model is fitted to them ([`train`]), and scored on rows that it never saw ([`evaluate`]).
+
+pub mod crossval;
+pub mod data;
+pub mod evaluate;
+pub mod features;
+pub mod model;
+pub mod train;

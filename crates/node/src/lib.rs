@@ -1,0 +1,1 @@
+//! Where pure meets world: record files, sequencer, worker, serving, publishing, verification.

@@ -1,0 +1,1 @@
+//! Seeded worlds: communities with known behaviour, attackers, faults, checkers.
