@@ -1,1 +1,29 @@
 //! Commands, events, and the state they fold into: who contributed what, and who is owed how much.
+//!
+//! The log is the only memory. [`decide`](decide::decide) looks at the state and a signed command and either
+//! refuses (and nothing happened) or returns events; [`State::apply`](state::State::apply) folds an event and
+//! cannot fail. Replaying the log gives the same state bit for bit, and re-deciding every logged command must
+//! give the logged bytes again: that is what a verifier does. No float, no clock, no IO.
+
+pub mod amount;
+pub mod charter;
+pub mod codec;
+pub mod command;
+pub mod commit;
+pub mod decide;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod state;
+pub mod statement;
+pub mod work;
+
+mod contribute;
+mod gate;
+mod publish;
+mod review;
+mod serve;
+mod settle;
+mod snapshot;
+mod train;
+mod value;

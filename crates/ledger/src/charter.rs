@@ -1,0 +1,223 @@
+//! The charter: the rules of one datanet, in TOML, integers only.
+
+use serde::{Deserialize, Serialize};
+
+use crate::amount::Amount;
+use crate::ids::DatanetId;
+use crate::limits::{CHARTER_BYTES_MAX, PPM};
+
+/// The rules of a datanet. `[task]`, `[gate]` and `[value]` are read by the stages that they steer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Charter {
+    /// `assay.charter/1`.
+    pub schema: String,
+    /// Name of the datanet.
+    pub datanet: DatanetId,
+    /// For people.
+    pub title: String,
+    /// What records look like and what is predicted.
+    pub task: TaskRules,
+    /// Who gets what part of a fee.
+    pub split: Split,
+    /// What an answer costs.
+    pub query: QueryRules,
+    /// What stands behind a record.
+    #[serde(default)]
+    pub bond: BondRules,
+    /// Thresholds of the gates.
+    #[serde(default)]
+    pub gate: GateRules,
+    /// How value is measured.
+    #[serde(default)]
+    pub value: ValueRules,
+}
+
+/// What records look like and what is predicted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskRules {
+    /// `classification` or `regression`.
+    pub kind: String,
+    /// Column of text, if any.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Numeric columns, if any.
+    #[serde(default)]
+    pub features: Vec<String>,
+    /// Column of the label.
+    pub label: String,
+    /// Classes; empty for regression.
+    #[serde(default)]
+    pub classes: Vec<String>,
+}
+
+/// Parts per million of every fee; they sum to a million.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// To the contributors, by the attribution of the answer.
+    pub contributors: u32,
+    /// To the reviewers, by decisions in the epoch.
+    pub reviewers: u32,
+    /// To the trainer of the model that answered.
+    pub trainer: u32,
+    /// To the operator.
+    pub platform: u32,
+}
+
+/// What an answer costs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryRules {
+    /// Price of one answer.
+    pub price: Amount,
+}
+
+/// What stands behind a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BondRules {
+    /// At stake for every record offered.
+    pub per_record: Amount,
+    /// True when it must be put up with the contribution; else it is taken from accruals only.
+    #[serde(default)]
+    pub upfront: bool,
+}
+
+/// Thresholds of the gates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateRules {
+    /// Longest text, bytes.
+    pub text_bytes_max: u32,
+    /// Similarity from which a record is a near duplicate; 0 leaves it to the gate.
+    pub near_ppm: u32,
+    /// Hold near duplicates for review instead of rejecting them.
+    pub near_hold: bool,
+}
+
+impl Default for GateRules {
+    fn default() -> Self {
+        Self {
+            text_bytes_max: 20_000,
+            near_ppm: 0,
+            near_hold: false,
+        }
+    }
+}
+
+/// How value is measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ValueRules {
+    /// Quadrature nodes to begin with.
+    pub nodes: u32,
+    /// Folds of the benchmark, for the intervals.
+    pub folds: u32,
+    /// Seed of everything drawn.
+    pub seed: u64,
+}
+
+impl Default for ValueRules {
+    fn default() -> Self {
+        Self {
+            nodes: 16,
+            folds: 8,
+            seed: 0,
+        }
+    }
+}
+
+/// Why a charter does not stand.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CharterError {
+    /// More text than an entry can carry.
+    #[error("the charter is {bytes} bytes long; at most {CHARTER_BYTES_MAX} fit the log")]
+    TooLong {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Not TOML of this shape; says where.
+    #[error("the charter does not parse: {0}")]
+    Syntax(String),
+    /// Well-formed, but against a rule.
+    #[error("the charter does not stand: {0}")]
+    Rule(String),
+}
+
+impl Charter {
+    /// Reads and checks a charter.
+    pub fn parse(text: &str) -> Result<Self, CharterError> {
+        if text.len() > CHARTER_BYTES_MAX {
+            return Err(CharterError::TooLong { bytes: text.len() });
+        }
+        let charter: Self = toml::from_str(text).map_err(|e| CharterError::Syntax(e.to_string()))?;
+        charter.check().map_err(CharterError::Rule)?;
+        Ok(charter)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Split {
+            contributors,
+            reviewers,
+            trainer,
+            platform,
+        } = self.split;
+        let sum = [contributors, reviewers, trainer, platform]
+            .iter()
+            .map(|&p| u64::from(p))
+            .sum::<u64>();
+        let task = &self.task;
+        let rules = [
+            (
+                self.schema == "assay.charter/1",
+                "schema must be \"assay.charter/1\"".to_owned(),
+            ),
+            (
+                self.title.chars().count() <= 200,
+                "title is longer than 200 characters".to_owned(),
+            ),
+            (
+                sum == u64::from(PPM),
+                format!("[split] sums to {sum}, not to {PPM} parts per million"),
+            ),
+            (
+                !self.query.price.is_zero(),
+                "[query] price must be above zero".to_owned(),
+            ),
+            (
+                matches!(task.kind.as_str(), "classification" | "regression"),
+                "[task] kind must be \"classification\" or \"regression\"".to_owned(),
+            ),
+            (
+                task.text.is_some() || !task.features.is_empty(),
+                "[task] needs text or features".to_owned(),
+            ),
+            (
+                task.kind == "regression" || task.classes.len() >= 2,
+                "[task] classes must name at least two classes".to_owned(),
+            ),
+            (
+                (4..=64).contains(&self.value.nodes),
+                "[value] nodes must be 4 to 64".to_owned(),
+            ),
+            (
+                (2..=64).contains(&self.value.folds),
+                "[value] folds must be 2 to 64".to_owned(),
+            ),
+            (
+                self.gate.near_ppm <= PPM,
+                "[gate] near_ppm is above one million".to_owned(),
+            ),
+            (
+                self.gate.text_bytes_max > 0,
+                "[gate] text_bytes_max must be above zero".to_owned(),
+            ),
+        ];
+        match rules.into_iter().find(|(holds, _)| !holds) {
+            Some((_, why)) => Err(why),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! What an actor can ask for, and the signature that binds it to one place and one moment.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::amount::Amount;
+use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey, Signature, TableRef};
+
+/// A command, with all that its signature covers. `origin` and `nonce` keep it from being replayed elsewhere or twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// Origin of the log that this is meant for.
+    pub origin: String,
+    /// Who asks.
+    pub actor: AccountId,
+    /// Unique per actor: repeating it with the same bytes gets the first answer, with others a refusal.
+    pub nonce: Nonce,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// An intent and the actor's Ed25519 signature over `"assay/intent/v1\n" || SHA-256(canonical JSON of the intent)`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    /// What is signed.
+    pub intent: Intent,
+    /// By the key of `intent.actor`.
+    pub signature: Signature,
+}
+
+/// Everything that can be asked for, in the order of the path of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// First entry of every log: the operator founds it. The actor is the operator.
+    Found {
+        /// Operator's key.
+        key: PublicKey,
+        /// Verifier key of the log's checkpoints, `name+hash+base64`.
+        log_key: String,
+    },
+    /// A key opens the account that is named after it. Signed by that key.
+    OpenAccount {
+        /// The account's key.
+        key: PublicKey,
+    },
+    /// Operator: money came in for `account`.
+    Deposit {
+        /// Whose.
+        account: AccountId,
+        /// How much.
+        amount: Amount,
+        /// Name of the payment outside; unique.
+        reference: Code,
+    },
+    /// Money goes out to the actor.
+    Withdraw {
+        /// How much.
+        amount: Amount,
+        /// Name of the payment outside; unique.
+        reference: Code,
+    },
+    /// The actor becomes owner of a new datanet.
+    CreateDatanet {
+        /// Its name, the same as in the charter.
+        datanet: DatanetId,
+        /// The charter, TOML, in full.
+        charter: String,
+        /// The sealed benchmark.
+        benchmark: Benchmark,
+    },
+    /// Owner: `account` may act in `role`.
+    Appoint {
+        /// Where.
+        datanet: DatanetId,
+        /// Who.
+        account: AccountId,
+        /// As what.
+        role: Role,
+    },
+    /// Records are offered. Their content stays out of the log.
+    Contribute {
+        /// Where.
+        datanet: DatanetId,
+        /// How many.
+        records: u32,
+        /// Merkle root (RFC 6962) over the records' commitments, in order.
+        root: Digest,
+        /// Table of the commitments.
+        table: TableRef,
+    },
+    /// Operator: the gates' verdicts on one contribution.
+    Gate {
+        /// Where.
+        datanet: DatanetId,
+        /// The contribution, by its place in the log.
+        contribution: u64,
+        /// Records that passed.
+        passed: u32,
+        /// Indexes of records held for review, ascending.
+        held: Vec<u32>,
+        /// Records rejected.
+        rejected: u32,
+        /// Records per reason code, held and rejected.
+        reasons: BTreeMap<Code, u32>,
+        /// Table of verdicts, one row a record.
+        table: TableRef,
+    },
+    /// Reviewer or owner: a held record passes or not.
+    Review {
+        /// Where.
+        datanet: DatanetId,
+        /// The contribution, by its place in the log.
+        contribution: u64,
+        /// The record in it.
+        index: u32,
+        /// True when it passes.
+        pass: bool,
+        /// Why.
+        reason: Code,
+    },
+    /// Operator: the records that passed, frozen.
+    Snapshot {
+        /// Where.
+        datanet: DatanetId,
+        /// How many; must be all that have passed.
+        records: u64,
+        /// Merkle root over their commitments, in order of arrival.
+        root: Digest,
+        /// Table of `(contribution, index, commitment)`.
+        table: TableRef,
+    },
+    /// Trainer or operator: a model of a snapshot, and its card.
+    Train {
+        /// Where.
+        datanet: DatanetId,
+        /// The snapshot, by its place in the log.
+        snapshot: u64,
+        /// Hash of the weights.
+        weights: Digest,
+        /// Hash of the recipe (code version, configuration, seed, inputs).
+        recipe: Digest,
+        /// Scores on the reporting fold of the sealed benchmark, by name of the model (`base`, `pool`, `snapshot`).
+        scores: BTreeMap<Code, Score>,
+    },
+    /// Operator: some rows of a valuation, before the `value` that closes it.
+    ValueRows {
+        /// Where.
+        datanet: DatanetId,
+        /// The model, by its place in the log.
+        model: u64,
+        /// 0, 1, 2, ... without a hole.
+        part: u32,
+        /// Ascending by account over all parts.
+        rows: Vec<ValueRow>,
+    },
+    /// Operator: closes a valuation; its rows must add up.
+    Value {
+        /// Where.
+        datanet: DatanetId,
+        /// The model, by its place in the log.
+        model: u64,
+        /// Parts sent before.
+        parts: u32,
+        /// U(0), in micro-bits.
+        base_microbits: i64,
+        /// U(1) as measured, in micro-bits.
+        full_microbits: i64,
+        /// Sum of all rows' values.
+        sum_microbits: i64,
+        /// Quadrature nodes used.
+        nodes: u32,
+        /// Hash of the recipe.
+        recipe: Digest,
+        /// Table of record values.
+        table: TableRef,
+    },
+    /// Consumer: a question is to be answered for the charter's price.
+    Ask {
+        /// Where.
+        datanet: DatanetId,
+        /// Commitment of the question.
+        query: Digest,
+        /// The consumer refuses a higher price.
+        price_max: Amount,
+    },
+    /// Operator: the answer, and who shaped it.
+    Answer {
+        /// Where.
+        datanet: DatanetId,
+        /// The ask, by its place in the log.
+        query: u64,
+        /// The model that answered, by its place in the log.
+        model: u64,
+        /// Commitment of the answer.
+        answer: Digest,
+        /// Bits by which the datanet moved this answer.
+        moved_microbits: i64,
+        /// Parts per million of the contributors' part, ascending by account; what is left of a million goes by value.
+        shares: Vec<Share>,
+    },
+    /// Operator: the question is not answered, the consumer gets the price back.
+    Release {
+        /// Where.
+        datanet: DatanetId,
+        /// The ask, by its place in the log.
+        query: u64,
+        /// Why.
+        reason: Code,
+    },
+    /// Operator: closes an epoch.
+    Settle {
+        /// Where.
+        datanet: DatanetId,
+        /// Which; the first is 1.
+        epoch: u32,
+    },
+    /// Operator: a document about the datanet, such as its report, is published under its hash.
+    Publish {
+        /// Where.
+        datanet: DatanetId,
+        /// What it is, such as `report`.
+        name: Code,
+        /// Table or document.
+        table: TableRef,
+    },
+}
+
+/// A sealed benchmark: known by salted roots before any record is scored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Benchmark {
+    /// Root over the commitments of the rows that measure value.
+    pub value_root: Digest,
+    /// How many of them.
+    pub value_rows: u32,
+    /// Root over the commitments of the rows that report scores and are never used for pay.
+    pub report_root: Digest,
+    /// How many of them.
+    pub report_rows: u32,
+}
+
+/// What an account may do in a datanet besides contributing and asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Decides held records.
+    Reviewer,
+    /// Trains models; one at a time, at first the operator.
+    Trainer,
+}
+
+/// A model's score on the reporting fold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    /// Share of rows answered rightly; for a numeric label, share of variance explained.
+    pub accuracy_ppm: i64,
+    /// Mean bits over the base.
+    pub gain_microbits: i64,
+    /// Lower end of the 95% interval of the gain.
+    pub low_microbits: i64,
+    /// Upper end.
+    pub high_microbits: i64,
+}
+
+/// What one contributor's records are worth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueRow {
+    /// Who.
+    pub account: AccountId,
+    /// Records in the snapshot.
+    pub records: u64,
+    /// Their value.
+    pub value_microbits: i64,
+    /// Its standard error.
+    pub se_microbits: i64,
+    /// Lower end of the 95% interval.
+    pub low_microbits: i64,
+    /// Upper end.
+    pub high_microbits: i64,
+}
+
+/// A contributor's share in an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// Who.
+    pub account: AccountId,
+    /// How much, above zero.
+    pub ppm: u32,
+}

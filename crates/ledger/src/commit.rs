@@ -1,0 +1,1 @@
+//! Commitments to private content by HMAC with a salt of their own.
