@@ -1,0 +1,89 @@
+//! Amounts of money on the wire.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// Micro-units in one unit of an asset.
+const MICRO: u128 = 1_000_000;
+
+/// An amount in micro-units (millionths) of an asset.
+///
+/// On the wire it is a string of digits (`"1500000"`, with a leading `-` if negative), since JSON numbers lose
+/// digits above 2^53 in most readers. Its [`Display`](fmt::Display) is for people: `1.50`, `12,345.678901`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Micro(pub i128);
+
+impl Micro {
+    /// Whole units as a float, for charts only.
+    #[must_use]
+    pub fn units(self) -> f64 {
+        self.0 as f64 / MICRO as f64
+    }
+}
+
+impl From<u64> for Micro {
+    fn from(micro: u64) -> Self {
+        Self(i128::from(micro))
+    }
+}
+
+impl TryFrom<u128> for Micro {
+    type Error = std::num::TryFromIntError;
+
+    fn try_from(micro: u128) -> Result<Self, Self::Error> {
+        i128::try_from(micro).map(Self)
+    }
+}
+
+impl std::str::FromStr for Micro {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let canonical = !digits.is_empty()
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && (digits == "0" || !digits.starts_with('0'))
+            && text != "-0";
+        let amount = canonical.then(|| text.parse().ok()).flatten();
+        amount
+            .map(Self)
+            .ok_or("an amount is a string of digits such as \"1500000\", within 128 bits")
+    }
+}
+
+impl fmt::Display for Micro {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.0.unsigned_abs() / MICRO, self.0.unsigned_abs() % MICRO);
+        let digits = whole.to_string();
+        let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 9);
+        if self.0 < 0 {
+            text.push('\u{2212}');
+        }
+        for (i, digit) in digits.chars().enumerate() {
+            if i > 0 && (digits.len() - i) % 3 == 0 {
+                text.push(',');
+            }
+            text.push(digit);
+        }
+        let fraction = format!("{rest:06}");
+        // Two digits at least, as people write money; more only where they say something.
+        let shown = fraction.trim_end_matches('0').len().max(2);
+        text.push('.');
+        text.push_str(&fraction[..shown]);
+        f.pad(&text)
+    }
+}
+
+impl Serialize for Micro {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Micro {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,4 @@
+//! Version 1 of the documents.
+
+pub mod appraisal;
+pub mod report;

@@ -1,0 +1,276 @@
+//! The public report of a datanet: its model against baselines, who earned what, and how to check it.
+
+use super::appraisal::{Agreement, Closure, Content, Gates, Score, Standing, Utility};
+use crate::{Document, Micro};
+use serde::{Deserialize, Serialize};
+
+/// The report of one datanet (`schema` is `assay.report/1`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetReport {
+    /// Name and version of this document's schema.
+    pub schema: String,
+    /// Which datanet.
+    pub datanet: Datanet,
+    /// The log that this report was computed from.
+    pub log: LogHead,
+    /// The newest model beside its baselines; `null` before the first training.
+    pub card: Option<ModelCard>,
+    /// Utility on the benchmark; `null` before the first valuation.
+    pub utility: Option<Utility>,
+    /// How well the values add up; `null` before the first valuation.
+    pub closure: Option<Closure>,
+    /// Values checked against real retraining.
+    pub agreement: Agreement,
+    /// Everyone who contributed, by value, highest first.
+    pub contributors: Vec<NetContributor>,
+    /// What the gates passed and stopped, by reason.
+    pub gates: Gates,
+    /// What checking cost, and what slipped through.
+    pub verification: Verification,
+    /// Promised against realised split of what consumers paid.
+    pub split: Vec<SplitShare>,
+    /// Totals of money.
+    pub money: MoneyTotals,
+    /// How pay is spread over contributors.
+    pub pay: PaySpread,
+    /// Settled epochs in order.
+    pub epochs: Vec<EpochSummary>,
+    /// Paid queries.
+    pub queries: Queries,
+    /// How a stranger checks this report.
+    pub verify: VerifyAdvice,
+    /// What neither this report nor its verification can know.
+    pub cannot_know: Vec<String>,
+}
+
+impl Document for NetReport {
+    const SCHEMA: &'static str = "assay.report/1";
+
+    fn schema(&self) -> &str {
+        &self.schema
+    }
+}
+
+/// Names of a datanet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Datanet {
+    /// Its name.
+    pub name: String,
+    /// What it collects, in a sentence.
+    pub purpose: String,
+    /// Origin of its log, as in the checkpoint's first line.
+    pub origin: String,
+    /// The asset that amounts are in, such as `OPEN`; amounts are in millionths of it.
+    pub asset: String,
+}
+
+/// A place in the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogHead {
+    /// Entries.
+    pub size: u64,
+    /// Root of the Merkle tree of those entries, in hexadecimal.
+    pub root: String,
+}
+
+/// The newest model and what it is compared with, on test rows that are never used for pay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// Root of the snapshot that it was trained on, in hexadecimal.
+    pub snapshot_root: String,
+    /// Model family in words.
+    pub family: String,
+    /// The model before any record.
+    pub base: Score,
+    /// Trained on as many records as the snapshot, drawn at random from everything submitted.
+    pub random_pool: Option<Score>,
+    /// Trained on the snapshot.
+    pub snapshot: Score,
+    /// Paired differences between the snapshot's model and the others.
+    pub differences: Vec<PairedDifference>,
+}
+
+/// Snapshot's model minus another on the same rows, by paired bootstrap, with 95% intervals.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PairedDifference {
+    /// The other model: `base` or `random_pool`.
+    pub against: String,
+    /// Mean difference in bits per row.
+    pub bits: f64,
+    /// Lower end of the interval of `bits`.
+    pub bits_low: f64,
+    /// Upper end of the interval of `bits`.
+    pub bits_high: f64,
+    /// Difference in accuracy (0.01 is one point); classification only.
+    pub accuracy: Option<f64>,
+    /// Lower end of the interval of `accuracy`.
+    pub accuracy_low: Option<f64>,
+    /// Upper end of the interval of `accuracy`.
+    pub accuracy_high: Option<f64>,
+    /// Bootstrap resamples.
+    pub resamples: u64,
+}
+
+/// One contributor's worth and pay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetContributor {
+    /// Public name or key.
+    pub id: String,
+    /// What it is known to have done, where the truth is known (the demo); never used to compute anything.
+    pub label: Option<String>,
+    /// Records offered.
+    pub records: u64,
+    /// Records that passed.
+    pub passed: u64,
+    /// Records held for review and not yet decided.
+    pub held: u64,
+    /// Records rejected.
+    pub rejected: u64,
+    /// Sum of the records' values.
+    pub value_bits: f64,
+    /// Standard error of `value_bits`.
+    pub se_bits: f64,
+    /// Lower end of the 95% interval.
+    pub low_bits: f64,
+    /// Upper end of the 95% interval.
+    pub high_bits: f64,
+    /// `value_bits` over records that passed; `null` if none did.
+    pub bits_per_record: Option<f64>,
+    /// What the evidence says.
+    pub standing: Standing,
+    /// Accrued from fees by value; may be negative.
+    pub earned_micro: Micro,
+    /// Released, so that it can be withdrawn.
+    pub released_micro: Micro,
+    /// Accrued but not proven yet.
+    pub withheld_micro: Micro,
+    /// Bond taken.
+    pub bond_lost_micro: Micro,
+}
+
+/// Cost and leaks of checking.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Records that a person looked at.
+    pub reviewed: u64,
+    /// Machine time per record offered, in microseconds; `null` if not measured.
+    pub machine_us_per_record: Option<f64>,
+    /// Records that passed and are known to be garbage, where the truth is known; `null` elsewhere.
+    pub garbage_admitted: Option<u64>,
+    /// Records offered that are known to be garbage, where the truth is known; `null` elsewhere.
+    pub garbage_offered: Option<u64>,
+}
+
+/// One role's share of what consumers paid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitShare {
+    /// `contributors`, `reviewers`, `trainer` or `platform`.
+    pub role: String,
+    /// Share in the charter.
+    pub promised_ppm: u64,
+    /// Share of settled fees that was really paid out to the role; what is withheld counts to nobody.
+    pub realised_ppm: u64,
+    /// Paid out.
+    pub paid_micro: Micro,
+}
+
+/// Totals of money.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MoneyTotals {
+    /// Deposited by consumers.
+    pub deposited_micro: Micro,
+    /// Charged for queries.
+    pub fees_micro: Micro,
+    /// Paid out to all roles.
+    pub paid_micro: Micro,
+    /// Accrued and withheld until proven.
+    pub unpaid_micro: Micro,
+    /// Carried to the next epoch (not yet settled, and rounding).
+    pub carried_micro: Micro,
+    /// Bonds held.
+    pub bonds_held_micro: Micro,
+    /// Bonds taken from harmful contributors.
+    pub bonds_lost_micro: Micro,
+}
+
+/// How pay is spread over contributors.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PaySpread {
+    /// Gini coefficient of released pay over all contributors (0 equal, 1 all to one); `null` if nothing was paid.
+    pub gini: Option<f64>,
+    /// Median of released pay over all contributors.
+    pub median_micro: Micro,
+    /// Contributors with released pay.
+    pub paid: u64,
+}
+
+/// One settled epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochSummary {
+    /// Number, from 0.
+    pub epoch: u64,
+    /// Paid queries in it.
+    pub queries: u64,
+    /// Fees settled.
+    pub fees_micro: Micro,
+    /// Released to contributors.
+    pub released_micro: Micro,
+    /// Withheld at its end.
+    pub withheld_micro: Micro,
+    /// Merkle root of its payouts, in hexadecimal.
+    pub payout_root: String,
+}
+
+/// Paid queries.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Queries {
+    /// How many.
+    pub count: u64,
+    /// Some of them with their attributions, where the consumer agreed to publication.
+    pub samples: Vec<Answer>,
+}
+
+/// An answer and the records that shaped it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What was asked.
+    pub query: Content,
+    /// What was answered.
+    pub answer: String,
+    /// The model's probability of that answer (0 to 1); `null` for regression.
+    pub probability: Option<f64>,
+    /// Bits by which the datanet moved this answer, relative to the base.
+    pub bits: f64,
+    /// The records that moved it most, by bits.
+    pub records: Vec<AnswerRecord>,
+    /// Share of the positive mass that those records cover, in parts per million.
+    pub covered_ppm: u64,
+    /// Price paid.
+    pub fee_micro: Micro,
+    /// Index of its entry in the log.
+    pub receipt_index: u64,
+}
+
+/// A record that shaped an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnswerRecord {
+    /// The record.
+    pub id: String,
+    /// Who sent it.
+    pub contributor: String,
+    /// Its label.
+    pub label: String,
+    /// What it says.
+    pub content: Content,
+    /// Bits by which it moved the answer.
+    pub bits: f64,
+}
+
+/// How a stranger checks this report.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct VerifyAdvice {
+    /// The command to run.
+    pub command: String,
+    /// What that command checks, a sentence each.
+    pub checks: Vec<String>,
+}
