@@ -87,3 +87,51 @@ impl<'de> Deserialize<'de> for Micro {
             .map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::Micro;
+
+    #[test]
+    fn amounts_read_as_people_write_them() {
+        let shown = |micro: i128| Micro(micro).to_string();
+        assert_eq!(shown(0), "0.00");
+        assert_eq!(shown(1_500_000), "1.50");
+        assert_eq!(shown(1), "0.000001");
+        assert_eq!(shown(-12_345_678_901), "\u{2212}12,345.678901");
+        assert_eq!(shown(999_999_999_990), "999,999.99999");
+        assert_eq!(shown(i128::MIN).chars().filter(char::is_ascii_digit).count(), 39);
+    }
+
+    #[test]
+    fn the_wire_form_is_canonical() {
+        for good in [
+            "0",
+            "7",
+            "-7",
+            "1500000",
+            "170141183460469231731687303715884105727",
+        ] {
+            let micro: Micro = serde_json::from_str(&format!("\"{good}\"")).unwrap();
+            assert_eq!(serde_json::to_string(&micro).unwrap(), format!("\"{good}\""));
+        }
+        for bad in [
+            "",
+            "-",
+            "-0",
+            "007",
+            "1.5",
+            "+1",
+            " 1",
+            "1e6",
+            "170141183460469231731687303715884105728",
+        ] {
+            assert!(
+                serde_json::from_str::<Micro>(&format!("\"{bad}\"")).is_err(),
+                "{bad}"
+            );
+        }
+        assert!(serde_json::from_str::<Micro>("1500000").is_err());
+    }
+}
