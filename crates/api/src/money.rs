@@ -9,7 +9,8 @@ const MICRO: u128 = 1_000_000;
 /// An amount in micro-units (millionths) of an asset.
 ///
 /// On the wire it is a string of digits (`"1500000"`, with a leading `-` if negative), since JSON numbers lose
-/// digits above 2^53 in most readers. Its [`Display`](fmt::Display) is for people: `1.50`, `12,345.678901`.
+/// digits above 2^53 in most readers. Its [`Display`](fmt::Display) is for people: `1.50`, `12,345.678901`; a
+/// precision asks for at least so many decimals (`{:.6}` aligns a column). No digit is ever rounded away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Micro(pub i128);
 
@@ -67,10 +68,10 @@ impl fmt::Display for Micro {
         }
         let fraction = format!("{rest:06}");
         // Two digits at least, as people write money; more only where they say something.
-        let shown = fraction.trim_end_matches('0').len().max(2);
+        let shown = fraction.trim_end_matches('0').len().max(f.precision().unwrap_or(2).min(6));
         text.push('.');
         text.push_str(&fraction[..shown]);
-        f.pad(&text)
+        f.write_str(&text)
     }
 }
 
@@ -101,6 +102,7 @@ mod tests {
         assert_eq!(shown(1), "0.000001");
         assert_eq!(shown(-12_345_678_901), "\u{2212}12,345.678901");
         assert_eq!(shown(999_999_999_990), "999,999.99999");
+        assert_eq!(format!("{:.6} {:.0} {:.2}", Micro(1_500_000), Micro(2_000_000), Micro(1)), "1.500000 2. 0.000001");
         assert_eq!(shown(i128::MIN).chars().filter(char::is_ascii_digit).count(), 39);
     }
 

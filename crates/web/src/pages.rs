@@ -1,0 +1,16 @@
+//! Pages: one typed struct and one template each, in one look.
+
+pub mod appraisal;
+mod parts;
+pub mod report;
+
+/// A page could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make the page: {0}")]
+pub struct RenderError(#[from] askama::Error);
+
+/// The policy that every page carries: nothing but its own style and its own script, both named by hash.
+///
+/// A test recomputes both hashes from a rendered page.
+const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; \
+    style-src 'sha256-7I/9dhDkchXVuUjTLlpJs4MOz5Va9E07xoXMUSs6U2M='; script-src 'sha256-Ef2D5CRhEERU4HUdkpD7ugUxIYOP3sWb0CVdsfbJBdw='";
