@@ -31,6 +31,26 @@ impl Amount {
     pub fn is_zero(self) -> bool {
         self.0 == 0
     }
+
+    /// Both together; `None` above [`AMOUNT_MAX`].
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).and_then(Self::new)
+    }
+
+    /// Both together, at most the largest amount.
+    pub fn saturating_add(self, other: Self) -> Self {
+        Self((self.0 + other.0).min(AMOUNT_MAX))
+    }
+
+    /// What is left after `other` went; `None` below zero.
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
+
+    /// What is left after `other` went, nothing when that is more.
+    pub fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
 }
 
 impl fmt::Display for Amount {
@@ -42,12 +62,8 @@ impl fmt::Display for Amount {
 impl FromStr for Amount {
     type Err = BadId;
     fn from_str(text: &str) -> Result<Self, BadId> {
-        let canonical = text == "0" || (!text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()));
-        let parsed = canonical.then(|| text.parse().ok()).flatten().and_then(Self::new);
-        parsed.ok_or_else(|| BadId {
-            text: text.chars().take(80).collect(),
-            expected: "an amount (digits without leading zero, below 2^63)",
-        })
+        const EXPECTED: &str = "an amount (digits without leading zero, below 2^63)";
+        Self::new(digits(text, EXPECTED)?).ok_or_else(|| BadId::new(text, EXPECTED))
     }
 }
 
@@ -62,6 +78,65 @@ impl From<Amount> for String {
     fn from(amount: Amount) -> String {
         amount.to_string()
     }
+}
+
+/// A running total of amounts. It may pass [`AMOUNT_MAX`], since the same money is counted each time that it moves;
+/// 2^64 of the largest amounts fit. Digits on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Sum(u128);
+
+impl Sum {
+    /// Base units.
+    pub fn units(self) -> u128 {
+        self.0
+    }
+
+    /// Adds an amount.
+    pub fn add(&mut self, amount: Amount) {
+        self.add_times(amount, 1);
+    }
+
+    /// Adds an amount several times over.
+    pub fn add_times(&mut self, amount: Amount, times: u32) {
+        self.0 = self.0.saturating_add(amount.0 * u128::from(times));
+    }
+
+    /// Takes an amount away, down to nothing.
+    pub fn take(&mut self, amount: Amount) {
+        self.0 = self.0.saturating_sub(amount.0);
+    }
+
+    /// As an amount, or the largest amount when it is more than that.
+    pub fn capped(self) -> Amount {
+        Amount(self.0.min(AMOUNT_MAX))
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl TryFrom<String> for Sum {
+    type Error = BadId;
+    fn try_from(text: String) -> Result<Self, BadId> {
+        digits(&text, "a total (digits without leading zero, below 2^128)").map(Self)
+    }
+}
+
+impl From<Sum> for String {
+    fn from(sum: Sum) -> String {
+        sum.to_string()
+    }
+}
+
+/// Reads digits in the one form that the wire has.
+fn digits(text: &str, expected: &'static str) -> Result<u128, BadId> {
+    let canonical = text == "0" || (!text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()));
+    let parsed = canonical.then(|| text.parse().ok()).flatten();
+    parsed.ok_or_else(|| BadId::new(text, expected))
 }
 
 /// Where money can be. Only `External` may be below zero: it is the world outside.
@@ -110,12 +185,7 @@ impl FromStr for Place {
             ["held", d] => Self::Held(d.parse()?),
             ["pool", d] => Self::Pool(d.parse()?),
             ["reviews", d] => Self::Reviews(d.parse()?),
-            _ => {
-                return Err(BadId {
-                    text: text.chars().take(80).collect(),
-                    expected: "a place of money, such as `user/A`",
-                });
-            }
+            _ => return Err(BadId::new(text, "a place of money, such as `user/A`")),
         })
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
 use crate::ids::DatanetId;
-use crate::limits::{CHARTER_BYTES_MAX, PPM};
+use crate::limits::{CHARTER_BYTES_MAX, INTEGER_MAX, PPM};
 
 /// The rules of a datanet. `[task]`, `[gate]` and `[value]` are read by the stages that they steer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,6 +205,10 @@ impl Charter {
             (
                 (2..=64).contains(&self.value.folds),
                 "[value] folds must be 2 to 64".to_owned(),
+            ),
+            (
+                self.value.seed <= INTEGER_MAX,
+                format!("[value] seed must be at most {INTEGER_MAX}"),
             ),
             (
                 self.gate.near_ppm <= PPM,

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
+use crate::codec::{CodecError, canonical};
 use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey, Signature, TableRef};
 
 /// A command, with all that its signature covers. `origin` and `nonce` keep it from being replayed elsewhere or twice.
@@ -29,6 +31,47 @@ pub struct Signed {
     pub intent: Intent,
     /// By the key of `intent.actor`.
     pub signature: Signature,
+}
+
+impl Intent {
+    /// SHA-256 of the canonical JSON: two commands are the same when their digests are.
+    pub fn digest(&self) -> Result<Digest, CodecError> {
+        Ok(Digest::of(&canonical(self)?))
+    }
+
+    /// Signs with the actor's key.
+    pub fn sign(self, key: &SigningKey) -> Result<Signed, CodecError> {
+        let signature = key.sign(&message(&self.digest()?)).to_bytes();
+        Ok(Signed {
+            intent: self,
+            signature: Signature(signature),
+        })
+    }
+}
+
+impl Signed {
+    /// Whether the signature is `key`'s, by the strict rules (no small order, no malleable scalar). Needs no state: a
+    /// verifier can check signatures in any order, on any thread.
+    pub fn verify(&self, key: &PublicKey) -> bool {
+        let Ok(digest) = self.intent.digest() else {
+            return false;
+        };
+        let signature = ed25519_dalek::Signature::from_bytes(&self.signature.0);
+        VerifyingKey::from_bytes(&key.0)
+            .is_ok_and(|key| key.verify_strict(&message(&digest), &signature).is_ok())
+    }
+}
+
+/// The bytes that a signature covers.
+fn message(intent: &Digest) -> Vec<u8> {
+    [b"assay/intent/v1\n", &intent.0[..]].concat()
+}
+
+/// The public half of a signing key.
+impl From<&SigningKey> for PublicKey {
+    fn from(key: &SigningKey) -> Self {
+        Self(key.verifying_key().to_bytes())
+    }
 }
 
 /// Everything that can be asked for, in the order of the path of a record.
@@ -227,6 +270,55 @@ pub enum Command {
         /// Table or document.
         table: TableRef,
     },
+}
+
+impl Command {
+    /// The name that the log has for it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Found { .. } => "found",
+            Self::OpenAccount { .. } => "open_account",
+            Self::Deposit { .. } => "deposit",
+            Self::Withdraw { .. } => "withdraw",
+            Self::CreateDatanet { .. } => "create_datanet",
+            Self::Appoint { .. } => "appoint",
+            Self::Contribute { .. } => "contribute",
+            Self::Gate { .. } => "gate",
+            Self::Review { .. } => "review",
+            Self::Snapshot { .. } => "snapshot",
+            Self::Train { .. } => "train",
+            Self::ValueRows { .. } => "value_rows",
+            Self::Value { .. } => "value",
+            Self::Ask { .. } => "ask",
+            Self::Answer { .. } => "answer",
+            Self::Release { .. } => "release",
+            Self::Settle { .. } => "settle",
+            Self::Publish { .. } => "publish",
+        }
+    }
+
+    /// The datanet that it is about, if any.
+    pub fn datanet(&self) -> Option<&DatanetId> {
+        match self {
+            Self::Found { .. } | Self::OpenAccount { .. } | Self::Deposit { .. } | Self::Withdraw { .. } => {
+                None
+            }
+            Self::CreateDatanet { datanet, .. }
+            | Self::Appoint { datanet, .. }
+            | Self::Contribute { datanet, .. }
+            | Self::Gate { datanet, .. }
+            | Self::Review { datanet, .. }
+            | Self::Snapshot { datanet, .. }
+            | Self::Train { datanet, .. }
+            | Self::ValueRows { datanet, .. }
+            | Self::Value { datanet, .. }
+            | Self::Ask { datanet, .. }
+            | Self::Answer { datanet, .. }
+            | Self::Release { datanet, .. }
+            | Self::Settle { datanet, .. }
+            | Self::Publish { datanet, .. } => Some(datanet),
+        }
+    }
 }
 
 /// A sealed benchmark: known by salted roots before any record is scored.

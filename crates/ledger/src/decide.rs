@@ -1,1 +1,235 @@
 //! May this happen? Pure, and writes nothing.
+
+use crate::amount::{Amount, Place, Posting};
+use crate::codec::encode;
+use crate::command::{Command, Signed};
+use crate::datanet::Datanet;
+use crate::event::{Cause, Event, Outcome};
+use crate::ids::{AccountId, DatanetId, PublicKey};
+use crate::limits::INTEGER_MAX;
+use crate::refusal::{Refusal, require, require_field};
+use crate::state::State;
+use crate::{account, contribute, datanet, gate, publish, review, serve, settle, snapshot, train, value};
+
+/// What follows from a command at time `t` (milliseconds, not before the last entry's): the events to append, all or
+/// none and in order, or why not.
+pub fn decide(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
+    let key = signer(state, signed)?;
+    require(signed.verify(&key), || Refusal::Signature {
+        actor: signed.intent.actor.clone(),
+    })?;
+    decide_verified(state, t, signed)
+}
+
+/// The key that must have signed a command: that of the actor's account, or the one that opens it.
+///
+/// An account's key never changes: a verifier can collect `(key, signed)` and check the signatures later.
+pub fn signer(state: &State, signed: &Signed) -> Result<PublicKey, Refusal> {
+    let intent = &signed.intent;
+    require(intent.origin == state.origin, || Refusal::Origin {
+        expected: state.origin.clone(),
+        found: intent.origin.chars().take(200).collect(),
+    })?;
+    match &intent.command {
+        Command::Found { key, .. } | Command::OpenAccount { key } => {
+            let account = AccountId::of(key);
+            require_field(account == intent.actor, "actor", || {
+                format!("is {}, and the key opens {account}", intent.actor)
+            })?;
+            Ok(*key)
+        }
+        _ => {
+            let key = state.accounts.get(&intent.actor).copied();
+            key.ok_or_else(|| Refusal::not_found("account", &intent.actor))
+        }
+    }
+}
+
+/// [`decide`] for a command whose signature [`Signed::verify`] has accepted, or will.
+pub fn decide_verified(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
+    signer(state, signed)?;
+    let intent = &signed.intent;
+    if let Some(accepted) = state.accepted(&intent.actor, &intent.nonce) {
+        let seq = accepted.seq;
+        return Err(match accepted.intent == intent.digest()? {
+            true => Refusal::Already { seq },
+            false => Refusal::NonceReused { seq },
+        });
+    }
+    require_field((state.t..=INTEGER_MAX).contains(&t), "t", || {
+        format!(
+            "is {t}, and the last entry's time is {}; time never falls",
+            state.t
+        )
+    })?;
+    let view = View {
+        state,
+        actor: &intent.actor,
+        seq: state.size,
+    };
+    let events = events(&view, t, signed, outcomes(&view, &intent.command)?);
+    for event in &events {
+        encode(event)?;
+    }
+    Ok(events)
+}
+
+/// One event for each outcome: the first is the command's, the others refer to it.
+fn events(view: &View<'_>, t: u64, signed: &Signed, outcomes: Vec<Outcome>) -> Vec<Event> {
+    let mut cause = Cause::Command(Box::new(signed.clone()));
+    let numbered = (view.seq..).zip(outcomes);
+    numbered
+        .map(|(seq, outcome)| Event {
+            v: Event::VERSION,
+            seq,
+            t,
+            cause: std::mem::replace(&mut cause, Cause::Earlier(view.seq)),
+            outcome,
+        })
+        .collect()
+}
+
+fn outcomes(view: &View<'_>, command: &Command) -> Result<Vec<Outcome>, Refusal> {
+    let outcome = match command {
+        Command::Found { log_key, .. } => account::decide_found(view, log_key),
+        Command::OpenAccount { .. } => account::decide_open(view),
+        Command::Deposit {
+            account,
+            amount,
+            reference,
+        } => account::decide_deposit(view, account, *amount, reference),
+        Command::Withdraw { amount, reference } => account::decide_withdraw(view, *amount, reference),
+        Command::CreateDatanet {
+            datanet,
+            charter,
+            benchmark,
+        } => datanet::decide_create(view, datanet, charter, benchmark),
+        in_datanet => match in_datanet.datanet() {
+            Some(datanet) => return outcomes_in(view, datanet, in_datanet),
+            None => Ok(Outcome::default()),
+        },
+    }?;
+    Ok(vec![outcome])
+}
+
+fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Vec<Outcome>, Refusal> {
+    let net = view.net(id)?;
+    let outcome = match command {
+        Command::Appoint { account, .. } => datanet::decide_appoint(view, net, account),
+        Command::Contribute { records, table, .. } => contribute::decide(view, id, net, *records, table),
+        Command::Gate {
+            contribution,
+            passed,
+            held,
+            rejected,
+            reasons,
+            table,
+            ..
+        } => {
+            let found = gate::gated(view.seq, *passed, held, *rejected, reasons, table);
+            gate::decide(view, net, *contribution, held, &found)
+        }
+        Command::Review {
+            contribution, index, ..
+        } => review::decide(view, net, *contribution, *index),
+        Command::Snapshot { records, table, .. } => snapshot::decide(view, net, *records, table),
+        Command::Train { snapshot, scores, .. } => train::decide(view, net, *snapshot, scores),
+        Command::ValueRows {
+            model, part, rows, ..
+        } => value::decide_rows(view, net, *model, *part, rows),
+        Command::Value {
+            model,
+            parts,
+            base_microbits,
+            full_microbits,
+            sum_microbits,
+            nodes,
+            table,
+            ..
+        } => {
+            let utility = [*base_microbits, *full_microbits, *sum_microbits];
+            value::decide(view, net, *model, *parts, utility, *nodes, table)
+        }
+        Command::Ask { price_max, .. } => serve::decide_ask(view, id, net, *price_max),
+        Command::Answer {
+            query,
+            model,
+            moved_microbits,
+            shares,
+            ..
+        } => serve::decide_answer(view, id, net, *query, *model, *moved_microbits, shares),
+        Command::Release { query, .. } => serve::decide_release(view, id, net, *query),
+        Command::Settle { epoch, .. } => return settle::decide(view, id, net, *epoch),
+        Command::Publish { .. } => publish::decide(view),
+        Command::Found { .. }
+        | Command::OpenAccount { .. }
+        | Command::Deposit { .. }
+        | Command::Withdraw { .. }
+        | Command::CreateDatanet { .. } => Ok(Outcome::default()),
+    }?;
+    Ok(vec![outcome])
+}
+
+/// What a stage sees when it decides: the state, who asks, and the place that the event will have.
+pub(crate) struct View<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) actor: &'a AccountId,
+    pub(crate) seq: u64,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn net(&self, id: &DatanetId) -> Result<&'a Datanet, Refusal> {
+        let net = self.state.datanet(id);
+        net.ok_or_else(|| Refusal::not_found("datanet", id))
+    }
+
+    pub(crate) fn is_operator(&self) -> bool {
+        self.state.operator.as_ref() == Some(self.actor)
+    }
+
+    pub(crate) fn require_operator(&self) -> Result<(), Refusal> {
+        self.require_role(self.is_operator(), "the operator")
+    }
+
+    pub(crate) fn require_owner(&self, net: &Datanet) -> Result<(), Refusal> {
+        self.require_role(net.owner == *self.actor, "the owner of the datanet")
+    }
+
+    pub(crate) fn require_role(&self, holds: bool, needs: &'static str) -> Result<(), Refusal> {
+        require(holds, || Refusal::Role {
+            actor: self.actor.clone(),
+            needs,
+        })
+    }
+
+    pub(crate) fn require_account(&self, account: &AccountId) -> Result<(), Refusal> {
+        require(self.state.accounts.contains_key(account), || {
+            Refusal::not_found("account", account)
+        })
+    }
+
+    /// Moves `amount` from the actor's own money, if there is enough.
+    pub(crate) fn spend(&self, to: Place, amount: Amount) -> Result<Outcome, Refusal> {
+        let from = Place::User(self.actor.clone());
+        let has = self.state.balances.at(&from);
+        require(has >= amount, || Refusal::Money {
+            place: from.clone(),
+            has: has.units(),
+            needs: amount.units(),
+        })?;
+        Ok(Outcome::moving([(from, to, amount)]))
+    }
+}
+
+impl Outcome {
+    /// Money that moves, in order; moves of nothing are left out.
+    pub(crate) fn moving(moves: impl IntoIterator<Item = (Place, Place, Amount)>) -> Self {
+        let postings = moves.into_iter().filter(|(_, _, amount)| !amount.is_zero());
+        Self {
+            postings: postings
+                .map(|(from, to, amount)| Posting { from, to, amount })
+                .collect(),
+            settled: Vec::new(),
+        }
+    }
+}

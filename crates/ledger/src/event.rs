@@ -23,6 +23,11 @@ pub struct Event {
     pub outcome: Outcome,
 }
 
+impl Event {
+    /// Version of the format.
+    pub const VERSION: u32 = 1;
+}
+
 /// Why an event happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

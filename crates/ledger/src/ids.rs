@@ -18,10 +18,12 @@ pub struct BadId {
     pub expected: &'static str,
 }
 
-fn bad(text: &str, expected: &'static str) -> BadId {
-    BadId {
-        text: text.chars().take(80).collect(),
-        expected,
+impl BadId {
+    pub(crate) fn new(text: &str, expected: &'static str) -> Self {
+        Self {
+            text: text.chars().take(80).collect(),
+            expected,
+        }
     }
 }
 
@@ -52,7 +54,7 @@ macro_rules! hex_id {
                 let mut bytes = [0; $len];
                 match lower && hex::decode_to_slice(text, &mut bytes).is_ok() {
                     true => Ok(Self(bytes)),
-                    false => Err(bad(text, $expected)),
+                    false => Err(BadId::new(text, $expected)),
                 }
             }
         }
@@ -136,7 +138,7 @@ macro_rules! text_id {
                 let valid: fn(&str) -> bool = $valid;
                 match valid(text) {
                     true => Ok(Self(text.to_owned())),
-                    false => Err(bad(text, $expected)),
+                    false => Err(BadId::new(text, $expected)),
                 }
             }
         }

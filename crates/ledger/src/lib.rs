@@ -6,18 +6,24 @@
 //! give the logged bytes again: that is what a verifier does. No float, no clock, no IO.
 
 pub mod amount;
+pub mod balances;
 pub mod charter;
 pub mod codec;
 pub mod command;
 pub mod commit;
+pub mod datanet;
 pub mod decide;
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod refusal;
+pub mod replay;
+pub mod split;
 pub mod state;
 pub mod statement;
 pub mod work;
 
+mod account;
 mod contribute;
 mod gate;
 mod publish;

@@ -1,1 +1,321 @@
 //! The fold of the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::amount::Place;
+use crate::balances::Balances;
+use crate::codec::{CodecError, canonical, from_canonical};
+use crate::command::{Command, Intent};
+use crate::datanet::{Datanet, Model, Valuation};
+use crate::event::{Cause, Event};
+use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey};
+use crate::{contribute, datanet, gate, publish, review, serve, settle, snapshot, train, value};
+
+/// All that the log says, folded. The same log gives the same state, bit for bit, on any machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    pub(crate) origin: String,
+    pub(crate) operator: Option<AccountId>,
+    pub(crate) log_key: String,
+    pub(crate) size: u64,
+    pub(crate) t: u64,
+    pub(crate) accounts: BTreeMap<AccountId, PublicKey>,
+    pub(crate) nonces: BTreeMap<AccountId, BTreeMap<Nonce, Accepted>>,
+    pub(crate) references: BTreeSet<Code>,
+    pub(crate) balances: Balances,
+    pub(crate) datanets: BTreeMap<DatanetId, Datanet>,
+    pub(crate) settling: Option<Settling>,
+}
+
+/// A command that the log holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// Its place.
+    pub seq: u64,
+    /// Digest of its intent.
+    pub intent: Digest,
+}
+
+/// The last settlement, whose outcome may go on in the next entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settling {
+    pub(crate) seq: u64,
+    pub(crate) datanet: DatanetId,
+    pub(crate) epoch: u32,
+}
+
+impl State {
+    /// The state of an empty log.
+    pub fn new(origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            operator: None,
+            log_key: String::new(),
+            size: 0,
+            t: 0,
+            accounts: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            references: BTreeSet::new(),
+            balances: Balances::default(),
+            datanets: BTreeMap::new(),
+            settling: None,
+        }
+    }
+
+    /// Name of the log.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Who founded the log; `None` while it is empty.
+    pub fn operator(&self) -> Option<&AccountId> {
+        self.operator.as_ref()
+    }
+
+    /// Verifier key of the log's checkpoints; empty while the log is.
+    pub fn log_key(&self) -> &str {
+        &self.log_key
+    }
+
+    /// Entries folded so far: the place of the next one.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Time of the last entry, milliseconds.
+    pub fn t(&self) -> u64 {
+        self.t
+    }
+
+    /// Every account and its key.
+    pub fn accounts(&self) -> &BTreeMap<AccountId, PublicKey> {
+        &self.accounts
+    }
+
+    /// What was accepted from `actor` under `nonce`.
+    pub fn accepted(&self, actor: &AccountId, nonce: &Nonce) -> Option<Accepted> {
+        self.nonces.get(actor)?.get(nonce).copied()
+    }
+
+    /// All money.
+    pub fn balances(&self) -> &Balances {
+        &self.balances
+    }
+
+    /// The balance of a place, base units; below zero for `External` only.
+    pub fn balance(&self, place: &Place) -> i128 {
+        self.balances.of(place)
+    }
+
+    /// One datanet.
+    pub fn datanet(&self, id: &DatanetId) -> Option<&Datanet> {
+        self.datanets.get(id)
+    }
+
+    /// All datanets, by name.
+    pub fn datanets(&self) -> &BTreeMap<DatanetId, Datanet> {
+        &self.datanets
+    }
+
+    /// The state as canonical JSON: a restart reads this and the entries after it.
+    pub fn image(&self) -> Result<Vec<u8>, CodecError> {
+        canonical(self)
+    }
+
+    /// Reads a state image. What it says is as good as where it comes from: compare [`State::digest`].
+    pub fn from_image(image: &[u8]) -> Result<Self, CodecError> {
+        from_canonical(image)
+    }
+
+    /// SHA-256 of the image.
+    pub fn digest(&self) -> Result<Digest, CodecError> {
+        Ok(Digest::of(&self.image()?))
+    }
+
+    /// Folds the next event. It must come from `decide` on this very state, or from a log that did: then nothing
+    /// here can fail. Apply all events of one decision before the next decision.
+    pub fn apply(&mut self, event: &Event) {
+        debug_assert_eq!(event.seq, self.size, "events are applied in the order of the log");
+        for posting in &event.outcome.postings {
+            let moved = self.balances.transfer(posting);
+            debug_assert!(
+                moved,
+                "entry {} moves money that is not there: {posting:?}",
+                event.seq
+            );
+        }
+        if let Cause::Command(signed) = &event.cause {
+            self.accept(event.seq, &signed.intent);
+            self.apply_command(event.seq, &signed.intent);
+        }
+        if let Some((net, epoch)) = self.settlement(event) {
+            settle::apply_outcome(net, epoch, &event.outcome);
+        }
+        self.size = event.seq + 1;
+        self.t = event.t;
+    }
+
+    fn accept(&mut self, seq: u64, intent: &Intent) {
+        let digest = intent.digest();
+        debug_assert!(digest.is_ok(), "an intent that was decided has a canonical form");
+        if let Ok(intent_digest) = digest {
+            let nonces = self.nonces.entry(intent.actor.clone()).or_default();
+            nonces.insert(
+                intent.nonce,
+                Accepted {
+                    seq,
+                    intent: intent_digest,
+                },
+            );
+        }
+    }
+
+    /// The datanet and the epoch that an event settles, if it does.
+    fn settlement(&mut self, event: &Event) -> Option<(&mut Datanet, u32)> {
+        let command = match event.cause {
+            Cause::Command(_) => event.seq,
+            Cause::Earlier(seq) => seq,
+        };
+        let settling = self
+            .settling
+            .as_ref()
+            .filter(|settling| settling.seq == command)?;
+        let net = self.datanets.get_mut(&settling.datanet)?;
+        Some((net, settling.epoch))
+    }
+
+    fn apply_command(&mut self, seq: u64, intent: &Intent) {
+        let actor = &intent.actor;
+        match &intent.command {
+            Command::Found { key, log_key } => {
+                self.operator = Some(actor.clone());
+                self.log_key.clone_from(log_key);
+                self.accounts.insert(actor.clone(), *key);
+            }
+            Command::OpenAccount { key } => {
+                self.accounts.insert(actor.clone(), *key);
+            }
+            Command::Deposit { reference, .. } | Command::Withdraw { reference, .. } => {
+                self.references.insert(reference.clone());
+            }
+            Command::CreateDatanet {
+                datanet,
+                charter,
+                benchmark,
+            } => {
+                let operator = self.operator.as_ref().unwrap_or(actor);
+                let net = datanet::create(seq, actor, operator, charter, benchmark);
+                debug_assert!(net.is_some(), "a charter that was decided parses");
+                self.datanets.extend(net.map(|net| (datanet.clone(), net)));
+            }
+            in_datanet => {
+                let net = in_datanet
+                    .datanet()
+                    .and_then(|datanet| self.datanets.get_mut(datanet));
+                debug_assert!(net.is_some(), "entry {seq} names a datanet that is not there");
+                if let Some(net) = net {
+                    apply_in(net, seq, actor, in_datanet);
+                }
+            }
+        }
+        if let Command::Settle { datanet, epoch } = &intent.command {
+            self.settling = Some(Settling {
+                seq,
+                datanet: datanet.clone(),
+                epoch: *epoch,
+            });
+        }
+    }
+}
+
+/// What a command changes in its datanet.
+fn apply_in(net: &mut Datanet, seq: u64, actor: &AccountId, command: &Command) {
+    match command {
+        Command::Appoint { account, role, .. } => datanet::apply_appoint(net, account, *role),
+        Command::Contribute {
+            records, root, table, ..
+        } => {
+            contribute::apply(net, seq, actor, *records, root, table);
+        }
+        Command::Gate {
+            contribution,
+            passed,
+            held,
+            rejected,
+            reasons,
+            table,
+            ..
+        } => {
+            let found = gate::gated(seq, *passed, held, *rejected, reasons, table);
+            gate::apply(net, *contribution, found);
+        }
+        Command::Review {
+            contribution,
+            index,
+            pass,
+            reason,
+            ..
+        } => {
+            review::apply(net, seq, actor, *contribution, *index, *pass, reason);
+        }
+        Command::Snapshot {
+            records, root, table, ..
+        } => snapshot::apply(net, seq, *records, root, table),
+        Command::Train {
+            snapshot,
+            weights,
+            recipe,
+            scores,
+            ..
+        } => {
+            let model = Model {
+                snapshot: *snapshot,
+                trainer: actor.clone(),
+                weights: *weights,
+                recipe: *recipe,
+                scores: scores.clone(),
+                valuation: None,
+            };
+            train::apply(net, seq, model);
+        }
+        Command::ValueRows {
+            model, part, rows, ..
+        } => value::apply_rows(net, *model, *part, rows),
+        Command::Value {
+            model,
+            base_microbits,
+            full_microbits,
+            sum_microbits,
+            nodes,
+            recipe,
+            table,
+            ..
+        } => {
+            let valuation = Valuation {
+                model: *model,
+                base_microbits: *base_microbits,
+                full_microbits: *full_microbits,
+                sum_microbits: *sum_microbits,
+                nodes: *nodes,
+                recipe: *recipe,
+                table: table.clone(),
+            };
+            value::apply(net, seq, valuation);
+        }
+        Command::Ask { query, .. } => serve::apply_ask(net, seq, actor, query),
+        Command::Answer { query, .. } => serve::apply_answer(net, *query),
+        Command::Release { query, .. } => serve::apply_release(net, *query),
+        Command::Settle { epoch, .. } => settle::apply(net, seq, *epoch),
+        Command::Publish { name, table, .. } => publish::apply(net, seq, name, table),
+        Command::Found { .. }
+        | Command::OpenAccount { .. }
+        | Command::Deposit { .. }
+        | Command::Withdraw { .. }
+        | Command::CreateDatanet { .. } => {}
+    }
+}
