@@ -1,1 +1,26 @@
 //! Bytes that last: the event store on SQLite, the table store on an object store, the vault of private records.
+//!
+//! Invariant: the store knows bytes, not records. It never parses an event, never learns what a contributor is
+//! and never decides; it promises that what it acknowledged is still there, in the same order, after a crash.
+//!
+//! | module | what lasts | where |
+//! |---|---|---|
+//! | [`events`] | the entries of the log, the latest checkpoint, images of the state | `events.db` |
+//! | [`vault`] | texts and salts that no proof depends on, so that they can be erased | `vault.db` |
+//! | [`tables`] | immutable files named by their SHA-256 | a folder (later any object store) |
+//! | [`columns`] | the bytes of such a file: plain typed columns as Parquet | nowhere: bytes in, bytes out |
+//! | [`files`] | static public files: tiles, the published checkpoint, pages | a folder |
+
+pub mod columns;
+mod db;
+mod error;
+pub mod events;
+pub mod files;
+pub mod tables;
+pub mod vault;
+
+pub use error::StoreError;
+pub use events::{AppendError, EventReader, EventStore, NewEntry, StateImage, StoredCheckpoint};
+pub use files::PublicFolder;
+pub use tables::{TableRef, TableStore};
+pub use vault::{PrivateRecord, Vault, VaultReader};
