@@ -11,7 +11,11 @@ pub struct Mat<T> {
 impl<T: Copy + Default> Mat<T> {
     /// A matrix of `rows` x `cols` zeros.
     pub fn zeros(rows: usize, cols: usize) -> Self {
-        Self { rows, cols, data: vec![T::default(); rows * cols] }
+        Self {
+            rows,
+            cols,
+            data: vec![T::default(); rows * cols],
+        }
     }
 
     /// Takes row-major `data`; `None` when its length is not `rows * cols`.
@@ -55,6 +59,10 @@ impl<T: Copy + Default> Mat<T> {
         for &i in index {
             data.extend_from_slice(self.row(i));
         }
-        Self { rows: index.len(), cols: self.cols, data }
+        Self {
+            rows: index.len(),
+            cols: self.cols,
+            data,
+        }
     }
 }

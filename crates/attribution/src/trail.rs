@@ -1,0 +1,86 @@
+//! Where a quantity was along the path, and where it will be next.
+
+use std::collections::VecDeque;
+
+use assay_kernels::{Mat, Real};
+use assay_learn::train::{Minimum, Problem, Tolerance};
+
+/// The last few positions of a panel that changes smoothly with u.
+pub(crate) struct Trail<T> {
+    points: VecDeque<(f64, Mat<T>)>,
+    keep: usize,
+}
+
+impl<T: Real> Trail<T> {
+    /// Extrapolates through the last `keep` positions.
+    pub(crate) fn new(keep: usize) -> Self {
+        Self { points: VecDeque::new(), keep }
+    }
+
+    /// Adds the position at `u`, which is beyond the last.
+    pub(crate) fn push(&mut self, u: f64, at: Mat<T>) {
+        if self.points.len() == self.keep {
+            self.points.pop_front();
+        }
+        self.points.push_back((u, at));
+    }
+
+    /// The polynomial through the positions kept, at `u`; `None` before the first.
+    pub(crate) fn guess(&self, u: f64) -> Option<Mat<T>> {
+        let (_, first) = self.points.front()?;
+        let mut out = Mat::zeros(first.rows(), first.cols());
+        for (k, (at, panel)) in self.points.iter().enumerate() {
+            let others = self.points.iter().enumerate().filter(|(j, _)| *j != k);
+            let weight = T::of(others.map(|(_, (other, _))| (u - other) / (at - other)).product());
+            out.data_mut().iter_mut().zip(panel.data()).for_each(|(o, &x)| *o += weight * x);
+        }
+        Some(out)
+    }
+}
+
+/// Positions of the model that its next guess goes through: a cubic.
+const POINTS: usize = 4;
+
+/// The model theta(t), followed from t = 0.
+pub(crate) struct Follower<'a, T> {
+    problem: &'a Problem<'a, T>,
+    trail: Trail<T>,
+    tolerance: f64,
+}
+
+impl<'a, T: Real> Follower<'a, T> {
+    /// `tolerance` is of the gradient, relative to the base model's.
+    pub(crate) fn new(problem: &'a Problem<'a, T>, tolerance: f64) -> Self {
+        let mut trail = Trail::new(POINTS);
+        trail.push(0.0, Mat::zeros(problem.design().cols(), problem.lanes()));
+        Self { problem, trail, tolerance }
+    }
+
+    /// The minimum at t = u^3, beyond the last.
+    pub(crate) fn next(&mut self, u: f64) -> Minimum<T> {
+        let (d, lanes) = (self.problem.design().cols(), self.problem.lanes());
+        let start = self.trail.guess(u).unwrap_or_else(|| Mat::zeros(d, lanes));
+        // The end of the path says what the whole is worth: it is found more exactly than the points on the way.
+        let tolerance = if u < 1.0 { self.tolerance } else { 0.1 * self.tolerance };
+        let minimum = self.problem.minimise(u * u * u, start, Tolerance::relative(tolerance));
+        self.trail.push(u, minimum.point.theta.clone());
+        minimum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_parabola_is_followed_exactly() {
+        let f = |u: f64| Mat::from_vec(1, 1, vec![3.0 * u * u - u + 2.0]).unwrap();
+        let mut trail = Trail::<f64>::new(3);
+        assert!(trail.guess(0.5).is_none());
+        for u in [0.0, 0.1, 0.3, 0.4] {
+            trail.push(u, f(u));
+        }
+        assert!((trail.guess(0.9).unwrap().row(0)[0] - f(0.9).row(0)[0]).abs() < 1e-12);
+    }
+}

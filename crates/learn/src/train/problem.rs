@@ -1,0 +1,321 @@
+//! The objective, its gradient and its curvature.
+
+use assay_kernels::cg::Operator;
+use assay_kernels::{Design, Mat, Real, panel};
+
+use super::TrainError;
+use super::precondition::Preconditioner;
+use crate::data::Target;
+use crate::model::Family;
+
+/// Records to learn from, a prior, a family: everything that defines the objective but t.
+#[derive(Clone, Debug)]
+pub struct Problem<'a, T> {
+    design: &'a Design<T>,
+    family: Family,
+    answers: Answers<T>,
+    weights: Vec<f64>,
+    lambda: f64,
+    lanes: usize,
+    /// Norm of the gradient of the summed loss at the base model: what "small" is measured against.
+    reference: f64,
+}
+
+/// The target in the form that the loops read.
+#[derive(Clone, Debug)]
+enum Answers<T> {
+    Classes(Vec<u32>),
+    Numbers(Vec<T>),
+}
+
+/// A set of weights, with what the records' losses look like there.
+#[derive(Clone, Debug)]
+pub struct Point<T> {
+    /// Weights, features x lanes.
+    pub theta: Mat<T>,
+    /// Class probabilities of each record, or its mean: records x lanes.
+    pub fitted: Mat<T>,
+    /// Loss of each record in nats, weight not applied.
+    pub loss_nats: Vec<f64>,
+}
+
+impl<'a, T: Real> Problem<'a, T> {
+    /// Checks and collects.
+    ///
+    /// # Errors
+    /// When the parts do not go together; see [`TrainError`].
+    pub fn new(
+        design: &'a Design<T>,
+        target: &Target,
+        weights: Option<&[f64]>,
+        lambda: f64,
+        noise_variance: f64,
+    ) -> Result<Self, TrainError> {
+        let rows = design.rows();
+        check_lengths(rows, target, weights)?;
+        let positive = |x: f64| x > 0.0 && x.is_finite();
+        if !positive(lambda) {
+            return Err(TrainError::Number { what: "lambda", must: "finite and above zero" });
+        }
+        let answers = match target {
+            Target::Classes { labels, count } => {
+                let wrong = labels.iter().position(|&y| y as usize >= *count || *count < 2);
+                if let Some(row) = wrong {
+                    return Err(TrainError::Class { row, label: labels[row], classes: *count });
+                }
+                Answers::Classes(labels.clone())
+            }
+            Target::Numbers(numbers) => {
+                if !positive(noise_variance) {
+                    return Err(TrainError::Number {
+                        what: "the noise variance",
+                        must: "finite and above zero",
+                    });
+                }
+                if numbers.iter().any(|y| !y.is_finite()) {
+                    return Err(TrainError::Number { what: "every label", must: "finite" });
+                }
+                Answers::Numbers(numbers.iter().map(|&y| T::of(y)).collect())
+            }
+        };
+        let family = Family::of(target, noise_variance);
+        let weights = weights.map_or_else(|| vec![1.0; rows], <[f64]>::to_vec);
+        let lanes = panel::lanes_for(family.outputs());
+        let mut problem = Self { design, family, answers, weights, lambda, lanes, reference: 0.0 };
+        let base = problem.at(Mat::zeros(design.cols(), lanes));
+        let gradient = problem.gradient(0.0, 1.0, &base);
+        problem.reference = panel::group_dots(&gradient, &gradient, lanes)[0].sqrt();
+        Ok(problem)
+    }
+
+    /// The same problem with other weights of the records (not checked again), measured against the same reference.
+    pub fn with_weights(&self, weights: Vec<f64>) -> Self {
+        assert_eq!(weights.len(), self.weights.len(), "one weight a record");
+        Self { weights, ..self.clone() }
+    }
+
+    /// The features.
+    pub fn design(&self) -> &'a Design<T> {
+        self.design
+    }
+
+    /// The family.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Columns that an unknown is stored in.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Precision of the prior.
+    pub fn lambda(&self) -> f64 {
+        self.lambda
+    }
+
+    /// Weights of the records.
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// Norm of the gradient of the summed loss at the base model.
+    pub fn reference(&self) -> f64 {
+        self.reference
+    }
+
+    /// What the losses look like at `theta`.
+    pub fn at(&self, theta: Mat<T>) -> Point<T> {
+        let mut fitted = Mat::zeros(self.design.rows(), self.lanes);
+        if theta.data().iter().any(|&x| x != T::ZERO) {
+            self.design.times(&theta, &mut fitted, |_, _| {});
+        }
+        let loss_nats = self.link(&mut fitted);
+        Point { theta, fitted, loss_nats }
+    }
+
+    /// Turns raw outputs into probabilities or means in place; returns the losses.
+    pub(super) fn link(&self, outputs: &mut Mat<T>) -> Vec<f64> {
+        let mut loss = vec![0.0; outputs.rows()];
+        match (&self.answers, self.family) {
+            (Answers::Classes(labels), family) => {
+                let classes = family.outputs();
+                softmax_in_blocks(outputs.data_mut(), self.lanes, classes, labels, &mut loss);
+            }
+            (Answers::Numbers(numbers), family) => {
+                let half = 0.5 / noise(family);
+                for ((loss, &y), &mean) in loss.iter_mut().zip(numbers).zip(outputs.data()) {
+                    let miss = (mean - y).f64();
+                    *loss = half * miss * miss;
+                }
+            }
+        }
+        loss
+    }
+
+    /// `lambda / 2 |theta|^2 + t * sum w loss`.
+    pub fn objective(&self, t: f64, point: &Point<T>) -> f64 {
+        let norm = panel::group_dots(&point.theta, &point.theta, self.lanes)[0];
+        let loss: f64 = point.loss_nats.iter().zip(&self.weights).map(|(l, w)| l * w).sum();
+        0.5 * self.lambda * norm + t * loss
+    }
+
+    /// Gradients of the losses in score space, each times `scale` times the record's weight: records x lanes.
+    pub fn residuals(&self, scale: f64, point: &Point<T>) -> Mat<T> {
+        let mut out = point.fitted.clone();
+        match &self.answers {
+            Answers::Classes(labels) => {
+                for (i, &y) in labels.iter().enumerate() {
+                    let weight = T::of(scale * self.weights[i]);
+                    let row = out.row_mut(i);
+                    row[y as usize] -= T::ONE;
+                    row.iter_mut().for_each(|r| *r = *r * weight);
+                }
+            }
+            Answers::Numbers(numbers) => {
+                let scale = scale / noise(self.family);
+                for (i, &y) in numbers.iter().enumerate() {
+                    let r = &mut out.row_mut(i)[0];
+                    *r = (*r - y) * T::of(scale * self.weights[i]);
+                }
+            }
+        }
+        out
+    }
+
+    /// `lambda * theta + t * sum w grad loss`, for any lambda.
+    pub(super) fn gradient(&self, lambda: f64, t: f64, point: &Point<T>) -> Mat<T> {
+        let residuals = self.residuals(t, point);
+        let mut out = Mat::zeros(self.design.cols(), self.lanes);
+        let (lambda, theta, lanes) = (T::of(lambda), point.theta.data(), self.lanes);
+        self.design.transpose_times(&residuals, &mut out, |first, rows| {
+            rows.iter_mut().zip(&theta[first * lanes..]).for_each(|(g, &x)| *g += lambda * x);
+        });
+        out
+    }
+
+    /// The curvature `lambda I + t * sum w Hessian loss` at a point, as an operator with its preconditioner.
+    pub fn curvature<'p>(&'p self, t: f64, point: &'p Point<T>) -> Curvature<'p, T> {
+        let scale = self.curvature_scale(t);
+        let preconditioner =
+            Preconditioner::new(self.design, self.family, self.lambda, &point.fitted, &scale);
+        Curvature {
+            design: self.design,
+            family: self.family,
+            lambda: self.lambda,
+            lanes: self.lanes,
+            fitted: &point.fitted,
+            scale,
+            preconditioner,
+            scratch: Mat::zeros(0, 0),
+        }
+    }
+
+    /// Curvature of each record's loss in each pair of scores, times t and its weight: records x pairs.
+    pub fn pair_curvatures(&self, t: f64, point: &Point<T>, pairs: &[(usize, usize)]) -> Mat<T> {
+        let scale = self.curvature_scale(t);
+        let mut out = Mat::zeros(scale.len(), pairs.len());
+        for (i, &scale) in scale.iter().enumerate() {
+            let p = point.fitted.row(i);
+            for (o, &(a, b)) in out.row_mut(i).iter_mut().zip(pairs) {
+                *o = match self.family {
+                    Family::Softmax { .. } if a == b => scale * p[a] * (T::ONE - p[a]),
+                    Family::Softmax { .. } => -(scale * p[a] * p[b]),
+                    Family::Gaussian { .. } => scale,
+                };
+            }
+        }
+        out
+    }
+
+    fn curvature_scale(&self, t: f64) -> Vec<T> {
+        let t = match self.family {
+            Family::Softmax { .. } => t,
+            Family::Gaussian { noise_variance } => t / noise_variance,
+        };
+        self.weights.iter().map(|w| T::of(t * w)).collect()
+    }
+}
+
+fn noise(family: Family) -> f64 {
+    match family {
+        Family::Softmax { .. } => 1.0,
+        Family::Gaussian { noise_variance } => noise_variance,
+    }
+}
+
+fn check_lengths(rows: usize, target: &Target, weights: Option<&[f64]>) -> Result<(), TrainError> {
+    if rows == 0 {
+        return Err(TrainError::Empty);
+    }
+    if target.len() != rows {
+        return Err(TrainError::Length { rows, others: target.len(), what: "answers" });
+    }
+    let Some(weights) = weights else { return Ok(()) };
+    if weights.len() != rows {
+        return Err(TrainError::Length { rows, others: weights.len(), what: "weights" });
+    }
+    if weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
+        return Err(TrainError::Number { what: "every weight of a record", must: "finite and not negative" });
+    }
+    Ok(())
+}
+
+/// Rows that one thread turns into probabilities at a time.
+const SOFTMAX_ROWS: usize = 512;
+
+fn softmax_in_blocks<T: Real>(
+    outputs: &mut [T],
+    lanes: usize,
+    classes: usize,
+    labels: &[u32],
+    loss: &mut [f64],
+) {
+    use rayon::prelude::*;
+    let outputs = outputs.par_chunks_mut(SOFTMAX_ROWS * lanes);
+    let answers = labels.par_chunks(SOFTMAX_ROWS).zip(loss.par_chunks_mut(SOFTMAX_ROWS));
+    outputs.zip(answers).for_each(|(rows, (labels, loss))| {
+        panel::softmax_rows(rows, lanes, classes, labels, loss);
+    });
+}
+
+/// The curvature at a point. Panels may hold any number of groups of the problem's lanes.
+#[derive(Debug)]
+pub struct Curvature<'p, T> {
+    design: &'p Design<T>,
+    family: Family,
+    lambda: f64,
+    lanes: usize,
+    fitted: &'p Mat<T>,
+    scale: Vec<T>,
+    preconditioner: Preconditioner<T>,
+    scratch: Mat<T>,
+}
+
+impl<T: Real> Operator<T> for Curvature<'_, T> {
+    fn apply(&mut self, x: &Mat<T>, out: &mut Mat<T>) {
+        let width = x.cols();
+        if self.scratch.cols() != width {
+            self.scratch = Mat::zeros(self.design.rows(), width);
+        }
+        let (lanes, fitted, scale, family) = (self.lanes, self.fitted.data(), &self.scale, self.family);
+        self.design.times(x, &mut self.scratch, |first, rows| match family {
+            Family::Softmax { .. } => {
+                panel::curvature_rows(rows, width, &fitted[first * lanes..], lanes, &scale[first..]);
+            }
+            Family::Gaussian { .. } => {
+                for (row, &scale) in rows.chunks_exact_mut(width).zip(&scale[first..]) {
+                    row.iter_mut().for_each(|a| *a = *a * scale);
+                }
+            }
+        });
+        let (lambda, x) = (T::of(self.lambda), x.data());
+        self.design.transpose_times(&self.scratch, out, |first, rows| {
+            rows.iter_mut().zip(&x[first * width..]).for_each(|(o, &x)| *o += lambda * x);
+        });
+    }
+
+    fn precondition(&mut self, r: &Mat<T>, out: &mut Mat<T>) {
+        self.preconditioner.apply(r, out);
+    }
+}
