@@ -14,14 +14,10 @@ pub(crate) fn decide_found(view: &View<'_>, log_key: &str) -> Result<Outcome, Re
         Refusal::rule("this log is founded already; open an account instead")
     })?;
     let origin = &view.state.origin;
-    let plain = origin
-        .bytes()
-        .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
-    require_field(
-        (1..=ORIGIN_BYTES_MAX).contains(&origin.len()) && plain,
-        "origin",
-        || format!("must be 1 to {ORIGIN_BYTES_MAX} visible ASCII characters, such as `example.org/assay`"),
-    )?;
+    let plain = origin.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+    require_field((1..=ORIGIN_BYTES_MAX).contains(&origin.len()) && plain, "origin", || {
+        format!("must be 1 to {ORIGIN_BYTES_MAX} visible ASCII characters, such as `example.org/assay`")
+    })?;
     let known = log_key.len() <= LOG_KEY_BYTES_MAX && log_key.parse::<VerifierKey>().is_ok();
     require_field(known, "log_key", || {
         format!("must be a verifier key `name+hash+base64` of at most {LOG_KEY_BYTES_MAX} bytes")
@@ -54,11 +50,7 @@ pub(crate) fn decide_deposit(
             "all money together may not pass {AMOUNT_MAX} base units, and {total} are there"
         ))
     })?;
-    Ok(Outcome::moving([(
-        Place::External,
-        Place::User(account.clone()),
-        amount,
-    )]))
+    Ok(Outcome::moving([(Place::External, Place::User(account.clone()), amount)]))
 }
 
 pub(crate) fn decide_withdraw(view: &View<'_>, amount: Amount, reference: &Code) -> Result<Outcome, Refusal> {
@@ -69,8 +61,6 @@ pub(crate) fn decide_withdraw(view: &View<'_>, amount: Amount, reference: &Code)
 fn require_payment(view: &View<'_>, amount: Amount, reference: &Code) -> Result<(), Refusal> {
     require_field(!amount.is_zero(), "amount", || "must be above zero".to_owned())?;
     require(!view.state.references.contains(reference), || {
-        Refusal::rule(format!(
-            "payment {reference} is in the log already; a reference counts once"
-        ))
+        Refusal::rule(format!("payment {reference} is in the log already; a reference counts once"))
     })
 }

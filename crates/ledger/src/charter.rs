@@ -99,11 +99,7 @@ pub struct GateRules {
 
 impl Default for GateRules {
     fn default() -> Self {
-        Self {
-            text_bytes_max: 20_000,
-            near_ppm: 0,
-            near_hold: false,
-        }
+        Self { text_bytes_max: 20_000, near_ppm: 0, near_hold: false }
     }
 }
 
@@ -121,11 +117,7 @@ pub struct ValueRules {
 
 impl Default for ValueRules {
     fn default() -> Self {
-        Self {
-            nodes: 16,
-            folds: 8,
-            seed: 0,
-        }
+        Self { nodes: 16, folds: 8, seed: 0 }
     }
 }
 
@@ -158,66 +150,28 @@ impl Charter {
     }
 
     fn check(&self) -> Result<(), String> {
-        let Split {
-            contributors,
-            reviewers,
-            trainer,
-            platform,
-        } = self.split;
-        let sum = [contributors, reviewers, trainer, platform]
-            .iter()
-            .map(|&p| u64::from(p))
-            .sum::<u64>();
+        let Split { contributors, reviewers, trainer, platform } = self.split;
+        let sum = [contributors, reviewers, trainer, platform].iter().map(|&p| u64::from(p)).sum::<u64>();
         let task = &self.task;
         let rules = [
-            (
-                self.schema == "assay.charter/1",
-                "schema must be \"assay.charter/1\"".to_owned(),
-            ),
-            (
-                self.title.chars().count() <= 200,
-                "title is longer than 200 characters".to_owned(),
-            ),
-            (
-                sum == u64::from(PPM),
-                format!("[split] sums to {sum}, not to {PPM} parts per million"),
-            ),
-            (
-                !self.query.price.is_zero(),
-                "[query] price must be above zero".to_owned(),
-            ),
+            (self.schema == "assay.charter/1", "schema must be \"assay.charter/1\"".to_owned()),
+            (self.title.chars().count() <= 200, "title is longer than 200 characters".to_owned()),
+            (sum == u64::from(PPM), format!("[split] sums to {sum}, not to {PPM} parts per million")),
+            (!self.query.price.is_zero(), "[query] price must be above zero".to_owned()),
             (
                 matches!(task.kind.as_str(), "classification" | "regression"),
                 "[task] kind must be \"classification\" or \"regression\"".to_owned(),
             ),
-            (
-                task.text.is_some() || !task.features.is_empty(),
-                "[task] needs text or features".to_owned(),
-            ),
+            (task.text.is_some() || !task.features.is_empty(), "[task] needs text or features".to_owned()),
             (
                 task.kind == "regression" || task.classes.len() >= 2,
                 "[task] classes must name at least two classes".to_owned(),
             ),
-            (
-                (4..=64).contains(&self.value.nodes),
-                "[value] nodes must be 4 to 64".to_owned(),
-            ),
-            (
-                (2..=64).contains(&self.value.folds),
-                "[value] folds must be 2 to 64".to_owned(),
-            ),
-            (
-                self.value.seed <= INTEGER_MAX,
-                format!("[value] seed must be at most {INTEGER_MAX}"),
-            ),
-            (
-                self.gate.near_ppm <= PPM,
-                "[gate] near_ppm is above one million".to_owned(),
-            ),
-            (
-                self.gate.text_bytes_max > 0,
-                "[gate] text_bytes_max must be above zero".to_owned(),
-            ),
+            ((4..=64).contains(&self.value.nodes), "[value] nodes must be 4 to 64".to_owned()),
+            ((2..=64).contains(&self.value.folds), "[value] folds must be 2 to 64".to_owned()),
+            (self.value.seed <= INTEGER_MAX, format!("[value] seed must be at most {INTEGER_MAX}")),
+            (self.gate.near_ppm <= PPM, "[gate] near_ppm is above one million".to_owned()),
+            (self.gate.text_bytes_max > 0, "[gate] text_bytes_max must be above zero".to_owned()),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
             Some((_, why)) => Err(why),

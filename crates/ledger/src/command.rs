@@ -42,10 +42,7 @@ impl Intent {
     /// Signs with the actor's key.
     pub fn sign(self, key: &SigningKey) -> Result<Signed, CodecError> {
         let signature = key.sign(&message(&self.digest()?)).to_bytes();
-        Ok(Signed {
-            intent: self,
-            signature: Signature(signature),
-        })
+        Ok(Signed { intent: self, signature: Signature(signature) })
     }
 }
 
@@ -53,12 +50,14 @@ impl Signed {
     /// Whether the signature is `key`'s, by the strict rules (no small order, no malleable scalar). Needs no state: a
     /// verifier can check signatures in any order, on any thread.
     pub fn verify(&self, key: &PublicKey) -> bool {
-        let Ok(digest) = self.intent.digest() else {
-            return false;
-        };
+        self.intent.digest().is_ok_and(|digest| self.verify_digest(&digest, key))
+    }
+
+    /// [`Signed::verify`] when the intent's digest is known.
+    pub(crate) fn verify_digest(&self, digest: &Digest, key: &PublicKey) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(&self.signature.0);
         VerifyingKey::from_bytes(&key.0)
-            .is_ok_and(|key| key.verify_strict(&message(&digest), &signature).is_ok())
+            .is_ok_and(|key| key.verify_strict(&message(digest), &signature).is_ok())
     }
 }
 

@@ -46,14 +46,7 @@ impl Content {
         let mut key = [0; 64];
         key[..32].copy_from_slice(&salt.0);
         let mut mac = Hmac::<Sha256>::new(&key.into());
-        for part in [
-            self.domain(),
-            origin.as_bytes(),
-            &[0],
-            datanet.as_str().as_bytes(),
-            &[0],
-            content,
-        ] {
+        for part in [self.domain(), origin.as_bytes(), &[0], datanet.as_str().as_bytes(), &[0], content] {
             mac.update(part);
         }
         mac
@@ -62,12 +55,7 @@ impl Content {
     /// `HMAC-SHA-256(salt, "assay/KIND/v1\n" || origin || 0 || datanet || 0 || content)`. Neither an origin nor a
     /// datanet's name holds a zero byte.
     pub fn commit(self, salt: &Salt, origin: &str, datanet: &DatanetId, content: &[u8]) -> Digest {
-        Digest(
-            self.mac(salt, origin, datanet, content)
-                .finalize()
-                .into_bytes()
-                .into(),
-        )
+        Digest(self.mac(salt, origin, datanet, content).finalize().into_bytes().into())
     }
 
     /// Whether `commitment` is to this content, in time that does not depend on where they differ.
@@ -79,9 +67,7 @@ impl Content {
         datanet: &DatanetId,
         content: &[u8],
     ) -> bool {
-        self.mac(salt, origin, datanet, content)
-            .verify_slice(&commitment.0)
-            .is_ok()
+        self.mac(salt, origin, datanet, content).verify_slice(&commitment.0).is_ok()
     }
 }
 

@@ -15,15 +15,9 @@ pub(crate) fn decide(
     records: u32,
     table: &TableRef,
 ) -> Result<Outcome, Refusal> {
-    require_field(
-        (1..=CONTRIBUTION_RECORDS_MAX).contains(&records),
-        "records",
-        || {
-            format!(
-                "is {records}; a contribution has 1 to {CONTRIBUTION_RECORDS_MAX}, offer the rest in another"
-            )
-        },
-    )?;
+    require_field((1..=CONTRIBUTION_RECORDS_MAX).contains(&records), "records", || {
+        format!("is {records}; a contribution has 1 to {CONTRIBUTION_RECORDS_MAX}, offer the rest in another")
+    })?;
     table.require_rows(records.into())?;
     let bond = &net.charter.bond;
     if !bond.upfront {
@@ -34,11 +28,7 @@ pub(crate) fn decide(
     let amount = Amount::new(needs).ok_or_else(|| {
         let user = Place::User(view.actor.clone());
         let has = view.state.balances.at(&user).units();
-        Refusal::Money {
-            place: user,
-            has,
-            needs,
-        }
+        Refusal::Money { place: user, has, needs }
     })?;
     view.spend(place, amount)
 }
@@ -53,16 +43,9 @@ pub(crate) fn apply(
 ) {
     let contributor = net.contributors.entry(author.clone()).or_default();
     contributor.records += u64::from(records);
-    contributor
-        .liability
-        .add_times(net.charter.bond.per_record, records);
+    contributor.liability.add_times(net.charter.bond.per_record, records);
     net.ungated.insert(seq);
-    let contribution = Contribution {
-        author: author.clone(),
-        records,
-        root: *root,
-        table: table.clone(),
-        gate: None,
-    };
+    let contribution =
+        Contribution { author: author.clone(), records, root: *root, table: table.clone(), gate: None };
     net.contributions.insert(seq, contribution);
 }

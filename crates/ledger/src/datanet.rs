@@ -262,18 +262,12 @@ pub struct Roles {
 impl Datanet {
     /// The model that answers: that of the last closed valuation.
     pub fn serving(&self) -> Option<u64> {
-        self.valuations
-            .values()
-            .next_back()
-            .map(|valuation| valuation.model)
+        self.valuations.values().next_back().map(|valuation| valuation.model)
     }
 
     /// Records that have passed so far.
     pub fn passed(&self) -> u64 {
-        self.contributors
-            .values()
-            .map(|contributor| contributor.passed)
-            .sum()
+        self.contributors.values().map(|contributor| contributor.passed).sum()
     }
 
     /// Records that wait for a reviewer, as `(contribution, index)`.
@@ -297,19 +291,15 @@ pub(crate) fn decide_create(
     benchmark: &Benchmark,
 ) -> Result<Outcome, Refusal> {
     require(view.state.datanet(datanet).is_none(), || {
-        Refusal::rule(format!(
-            "there is a datanet {datanet} already; choose another name"
-        ))
+        Refusal::rule(format!("there is a datanet {datanet} already; choose another name"))
     })?;
     let charter = Charter::parse(charter).map_err(|e| Refusal::field("charter", e.to_string()))?;
     require_field(charter.datanet == *datanet, "datanet", || {
         format!("is {datanet}, and the charter says {}", charter.datanet)
     })?;
-    require_field(
-        benchmark.value_rows > 0 && benchmark.report_rows > 0,
-        "benchmark",
-        || "needs at least one row that measures value and one that reports scores".to_owned(),
-    )?;
+    require_field(benchmark.value_rows > 0 && benchmark.report_rows > 0, "benchmark", || {
+        "needs at least one row that measures value and one that reports scores".to_owned()
+    })?;
     Ok(Outcome::default())
 }
 

@@ -5,7 +5,7 @@ use crate::codec::encode;
 use crate::command::{Command, Signed};
 use crate::datanet::Datanet;
 use crate::event::{Cause, Event, Outcome};
-use crate::ids::{AccountId, DatanetId, PublicKey};
+use crate::ids::{AccountId, DatanetId, Digest, PublicKey};
 use crate::limits::INTEGER_MAX;
 use crate::refusal::{Refusal, require, require_field};
 use crate::state::State;
@@ -15,10 +15,17 @@ use crate::{account, contribute, datanet, gate, publish, review, serve, settle, 
 /// none and in order, or why not.
 pub fn decide(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
     let key = signer(state, signed)?;
-    require(signed.verify(&key), || Refusal::Signature {
+    let digest = signed.intent.digest()?;
+    require(signed.verify_digest(&digest, &key), || Refusal::Signature {
         actor: signed.intent.actor.clone(),
     })?;
-    decide_verified(state, t, signed)
+    decide_digested(state, t, signed, digest)
+}
+
+/// [`decide`] for a command whose signature [`Signed::verify`] has accepted, or will.
+pub fn decide_verified(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
+    signer(state, signed)?;
+    decide_digested(state, t, signed, signed.intent.digest()?)
 }
 
 /// The key that must have signed a command: that of the actor's account, or the one that opens it.
@@ -45,28 +52,19 @@ pub fn signer(state: &State, signed: &Signed) -> Result<PublicKey, Refusal> {
     }
 }
 
-/// [`decide`] for a command whose signature [`Signed::verify`] has accepted, or will.
-pub fn decide_verified(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
-    signer(state, signed)?;
+fn decide_digested(state: &State, t: u64, signed: &Signed, digest: Digest) -> Result<Vec<Event>, Refusal> {
     let intent = &signed.intent;
     if let Some(accepted) = state.accepted(&intent.actor, &intent.nonce) {
         let seq = accepted.seq;
-        return Err(match accepted.intent == intent.digest()? {
+        return Err(match accepted.intent == digest {
             true => Refusal::Already { seq },
             false => Refusal::NonceReused { seq },
         });
     }
     require_field((state.t..=INTEGER_MAX).contains(&t), "t", || {
-        format!(
-            "is {t}, and the last entry's time is {}; time never falls",
-            state.t
-        )
+        format!("is {t}, and the last entry's time is {}; time never falls", state.t)
     })?;
-    let view = View {
-        state,
-        actor: &intent.actor,
-        seq: state.size,
-    };
+    let view = View { state, actor: &intent.actor, seq: state.size };
     let events = events(&view, t, signed, outcomes(&view, &intent.command)?);
     for event in &events {
         encode(event)?;
@@ -93,17 +91,13 @@ fn outcomes(view: &View<'_>, command: &Command) -> Result<Vec<Outcome>, Refusal>
     let outcome = match command {
         Command::Found { log_key, .. } => account::decide_found(view, log_key),
         Command::OpenAccount { .. } => account::decide_open(view),
-        Command::Deposit {
-            account,
-            amount,
-            reference,
-        } => account::decide_deposit(view, account, *amount, reference),
+        Command::Deposit { account, amount, reference } => {
+            account::decide_deposit(view, account, *amount, reference)
+        }
         Command::Withdraw { amount, reference } => account::decide_withdraw(view, *amount, reference),
-        Command::CreateDatanet {
-            datanet,
-            charter,
-            benchmark,
-        } => datanet::decide_create(view, datanet, charter, benchmark),
+        Command::CreateDatanet { datanet, charter, benchmark } => {
+            datanet::decide_create(view, datanet, charter, benchmark)
+        }
         in_datanet => match in_datanet.datanet() {
             Some(datanet) => return outcomes_in(view, datanet, in_datanet),
             None => Ok(Outcome::default()),
@@ -117,47 +111,21 @@ fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Vec
     let outcome = match command {
         Command::Appoint { account, .. } => datanet::decide_appoint(view, net, account),
         Command::Contribute { records, table, .. } => contribute::decide(view, id, net, *records, table),
-        Command::Gate {
-            contribution,
-            passed,
-            held,
-            rejected,
-            reasons,
-            table,
-            ..
-        } => {
+        Command::Gate { contribution, passed, held, rejected, reasons, table, .. } => {
             let found = gate::gated(view.seq, *passed, held, *rejected, reasons, table);
             gate::decide(view, net, *contribution, held, &found)
         }
-        Command::Review {
-            contribution, index, ..
-        } => review::decide(view, net, *contribution, *index),
+        Command::Review { contribution, index, .. } => review::decide(view, net, *contribution, *index),
         Command::Snapshot { records, table, .. } => snapshot::decide(view, net, *records, table),
         Command::Train { snapshot, scores, .. } => train::decide(view, net, *snapshot, scores),
-        Command::ValueRows {
-            model, part, rows, ..
-        } => value::decide_rows(view, net, *model, *part, rows),
-        Command::Value {
-            model,
-            parts,
-            base_microbits,
-            full_microbits,
-            sum_microbits,
-            nodes,
-            table,
-            ..
-        } => {
-            let utility = [*base_microbits, *full_microbits, *sum_microbits];
-            value::decide(view, net, *model, *parts, utility, *nodes, table)
+        Command::ValueRows { model, part, rows, .. } => value::decide_rows(view, net, *model, *part, rows),
+        Command::Value { model, parts, sum_microbits, nodes, table, .. } => {
+            value::decide(view, net, *model, *parts, *sum_microbits, *nodes, table)
         }
         Command::Ask { price_max, .. } => serve::decide_ask(view, id, net, *price_max),
-        Command::Answer {
-            query,
-            model,
-            moved_microbits,
-            shares,
-            ..
-        } => serve::decide_answer(view, id, net, *query, *model, *moved_microbits, shares),
+        Command::Answer { query, model, shares, .. } => {
+            serve::decide_answer(view, id, net, *query, *model, shares)
+        }
         Command::Release { query, .. } => serve::decide_release(view, id, net, *query),
         Command::Settle { epoch, .. } => return settle::decide(view, id, net, *epoch),
         Command::Publish { .. } => publish::decide(view),
@@ -196,16 +164,11 @@ impl<'a> View<'a> {
     }
 
     pub(crate) fn require_role(&self, holds: bool, needs: &'static str) -> Result<(), Refusal> {
-        require(holds, || Refusal::Role {
-            actor: self.actor.clone(),
-            needs,
-        })
+        require(holds, || Refusal::Role { actor: self.actor.clone(), needs })
     }
 
     pub(crate) fn require_account(&self, account: &AccountId) -> Result<(), Refusal> {
-        require(self.state.accounts.contains_key(account), || {
-            Refusal::not_found("account", account)
-        })
+        require(self.state.accounts.contains_key(account), || Refusal::not_found("account", account))
     }
 
     /// Moves `amount` from the actor's own money, if there is enough.
@@ -226,9 +189,7 @@ impl Outcome {
     pub(crate) fn moving(moves: impl IntoIterator<Item = (Place, Place, Amount)>) -> Self {
         let postings = moves.into_iter().filter(|(_, _, amount)| !amount.is_zero());
         Self {
-            postings: postings
-                .map(|(from, to, amount)| Posting { from, to, amount })
-                .collect(),
+            postings: postings.map(|(from, to, amount)| Posting { from, to, amount }).collect(),
             settled: Vec::new(),
         }
     }

@@ -50,21 +50,17 @@ pub(crate) fn decide(
         format!("add up to {sum}, and the contribution has {records} records")
     })?;
     let ascending = held.is_sorted_by(|a, b| a < b);
-    require_field(
-        ascending && held.last().is_none_or(|&last| last < offered.records),
-        "held",
-        || format!("must be ascending indexes below {records}"),
-    )?;
+    require_field(ascending && held.last().is_none_or(|&last| last < offered.records), "held", || {
+        format!("must be ascending indexes below {records}")
+    })?;
     require_field(found.reasons.len() <= REASONS_MAX, "reasons", || {
         format!("has {} codes; at most {REASONS_MAX} fit", found.reasons.len())
     })?;
     let explained: u64 = found.reasons.values().map(|&count| u64::from(count)).sum();
     let stopped = records - u64::from(found.passed);
-    require_field(
-        explained == stopped && found.reasons.values().all(|&count| count > 0),
-        "reasons",
-        || format!("explain {explained} records, and {stopped} are held or rejected; each has one reason"),
-    )?;
+    require_field(explained == stopped && found.reasons.values().all(|&count| count > 0), "reasons", || {
+        format!("explain {explained} records, and {stopped} are held or rejected; each has one reason")
+    })?;
     found.table.require_rows(records)?;
     Ok(Outcome::default())
 }

@@ -20,10 +20,7 @@ pub struct BadId {
 
 impl BadId {
     pub(crate) fn new(text: &str, expected: &'static str) -> Self {
-        Self {
-            text: text.chars().take(80).collect(),
-            expected,
-        }
+        Self { text: text.chars().take(80).collect(), expected }
     }
 }
 
@@ -106,10 +103,7 @@ pub struct AccountId(String);
 impl AccountId {
     /// The account that `key` opens.
     pub fn of(key: &PublicKey) -> Self {
-        let digest = Sha256::new()
-            .chain_update(b"assay/account/v1\n")
-            .chain_update(key.0)
-            .finalize();
+        let digest = Sha256::new().chain_update(b"assay/account/v1\n").chain_update(key.0).finalize();
         Self(format!("a{}", hex::encode(&digest[..10])))
     }
 }
@@ -166,28 +160,17 @@ macro_rules! text_id {
     };
 }
 
-text_id!(
-    AccountId,
-    "an account (`a` and 20 lower-case hexadecimal digits)",
-    |s| {
-        s.len() == 21
-            && s.starts_with('a')
-            && s.bytes().skip(1).all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    }
-);
-text_id!(
-    DatanetId,
-    "a datanet name (1 to 64 of a-z, 0-9 and -, starting with a letter)",
-    |s| {
-        (1..=NAME_BYTES_MAX).contains(&s.len())
-            && s.as_bytes()[0].is_ascii_lowercase()
-            && s.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-    }
-);
+text_id!(AccountId, "an account (`a` and 20 lower-case hexadecimal digits)", |s| {
+    s.len() == 21 && s.starts_with('a') && s.bytes().skip(1).all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+});
+text_id!(DatanetId, "a datanet name (1 to 64 of a-z, 0-9 and -, starting with a letter)", |s| {
+    (1..=NAME_BYTES_MAX).contains(&s.len())
+        && s.as_bytes()[0].is_ascii_lowercase()
+        && s.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+});
 text_id!(Code, "a code (1 to 64 of a-z, 0-9, _, - and .)", |s| {
     (1..=NAME_BYTES_MAX).contains(&s.len())
-        && s.bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.'))
+        && s.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.'))
 });
 
 /// A bulk table that lives outside the log, named by the SHA-256 of its bytes.

@@ -24,6 +24,8 @@ pub mod statement;
 pub mod work;
 
 mod account;
+#[cfg(test)]
+mod bounds;
 mod contribute;
 mod gate;
 mod publish;

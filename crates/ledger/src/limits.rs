@@ -9,7 +9,7 @@ pub const CONTRIBUTION_RECORDS_MAX: u32 = 2_000;
 /// Largest amount in one command or posting, in base units; also the most money that a ledger holds at a time, so
 /// that no balance can be larger.
 pub const AMOUNT_MAX: u128 = (1 << 63) - 1;
-/// Largest value or weight, in micro-bits.
+/// Largest value or weight, in micro-bits: the codec lets no larger integer pass.
 pub const MICROBITS_MAX: i64 = INTEGER_MAX as i64;
 /// One whole, in parts per million.
 pub const PPM: u32 = 1_000_000;
@@ -47,7 +47,7 @@ pub(crate) const REASON_BYTES_MAX: usize = NAME_BYTES_MAX + 8;
 /// Any one posting.
 pub(crate) const POSTING_BYTES_MAX: usize = 250;
 
-// tests/bounds.rs holds the byte counts above to the longest real events.
+// The tests in bounds.rs hold the byte counts above to the longest real events.
 const _: () = {
     let room = ENTRY_BYTES_MAX - ENVELOPE_BYTES_MAX;
     assert!(CHARTER_BYTES_MAX * 2 <= room, "a charter of escapes fits");
@@ -56,16 +56,10 @@ const _: () = {
         "all held indexes and all reasons fit"
     );
     assert!(SETTLED_PER_EVENT * SETTLED_BYTES_MAX <= room, "a settlement fits");
-    assert!(
-        ANSWER_SHARES_MAX * SHARE_BYTES_MAX + 4 * POSTING_BYTES_MAX <= room,
-        "an answer fits"
-    );
+    assert!(ANSWER_SHARES_MAX * SHARE_BYTES_MAX + 4 * POSTING_BYTES_MAX <= room, "an answer fits");
     assert!(ROWS_PER_EVENT * VALUE_ROW_BYTES_MAX <= room, "rows of values fit");
     assert!(SCORES_MAX * SCORE_BYTES_MAX <= room, "a model card fits");
-    assert!(
-        CONTRIBUTION_RECORDS_MAX <= 9_999,
-        "an index has at most four digits"
-    );
+    assert!(CONTRIBUTION_RECORDS_MAX <= 9_999, "an index has at most four digits");
 };
 // A split multiplies an amount by a weight.
 const _: () = assert!(AMOUNT_MAX.ilog2() + u64::MAX.ilog2() + 2 <= 128);

@@ -12,9 +12,6 @@ pub(crate) fn decide(view: &View<'_>) -> Result<Outcome, Refusal> {
 }
 
 pub(crate) fn apply(net: &mut Datanet, seq: u64, name: &Code, table: &TableRef) {
-    let document = Document {
-        seq,
-        table: table.clone(),
-    };
+    let document = Document { seq, table: table.clone() };
     net.documents.insert(name.clone(), document);
 }

@@ -105,10 +105,7 @@ impl Refusal {
     }
 
     pub(crate) fn field(field: &'static str, why: impl Into<String>) -> Self {
-        Self::Field {
-            field,
-            why: why.into(),
-        }
+        Self::Field { field, why: why.into() }
     }
 
     pub(crate) fn rule(why: impl Into<String>) -> Self {
@@ -116,10 +113,7 @@ impl Refusal {
     }
 
     pub(crate) fn not_found(what: &'static str, name: impl ToString) -> Self {
-        Self::NotFound {
-            what,
-            name: name.to_string(),
-        }
+        Self::NotFound { what, name: name.to_string() }
     }
 }
 

@@ -65,11 +65,7 @@ pub enum Reason {
 impl Replay {
     /// Starts from an empty log or from a trusted state.
     pub fn new(state: State, signatures: Signatures) -> Self {
-        Self {
-            state,
-            due: VecDeque::new(),
-            signatures,
-        }
+        Self { state, due: VecDeque::new(), signatures }
     }
 
     /// The state after the entries so far.
@@ -110,10 +106,7 @@ impl Replay {
     pub fn finish(self) -> Result<State, Mismatch> {
         match self.due.len() {
             0 => Ok(self.state),
-            missing => Err(Mismatch {
-                seq: self.state.size(),
-                reason: Reason::Missing { missing },
-            }),
+            missing => Err(Mismatch { seq: self.state.size(), reason: Reason::Missing { missing } }),
         }
     }
 }
@@ -122,11 +115,7 @@ impl Replay {
 fn difference(logged: &Event, computed: &Event) -> Option<Reason> {
     let differs = |field, logged: String, computed: String| {
         let cut = |text: String| text.chars().take(400).collect();
-        Some(Reason::Differs {
-            field,
-            logged: cut(logged),
-            computed: cut(computed),
-        })
+        Some(Reason::Differs { field, logged: cut(logged), computed: cut(computed) })
     };
     if logged == computed {
         return None;
@@ -141,19 +130,12 @@ fn difference(logged: &Event, computed: &Event) -> Option<Reason> {
         return differs("t", logged.t.to_string(), computed.t.to_string());
     }
     if logged.cause != computed.cause {
-        return differs(
-            "cause",
-            format!("{:?}", logged.cause),
-            format!("{:?}", computed.cause),
-        );
+        return differs("cause", format!("{:?}", logged.cause), format!("{:?}", computed.cause));
     }
     let (ours, theirs) = (&computed.outcome, &logged.outcome);
     let (field, at) = match first_difference(&theirs.postings, &ours.postings) {
         Some(at) => ("a posting", at),
-        None => (
-            "a settled row",
-            first_difference(&theirs.settled, &ours.settled).unwrap_or_default(),
-        ),
+        None => ("a settled row", first_difference(&theirs.settled, &ours.settled).unwrap_or_default()),
     };
     let show = |outcome: &Outcome| match field {
         "a posting" => format!("{:?}", outcome.postings.get(at)),

@@ -19,13 +19,13 @@ pub(crate) fn decide(
         Refusal::rule("nobody reviews their own records; leave this one to another reviewer")
     })?;
     let gate = offered.gate.as_ref();
-    require(gate.is_some_and(|gate| gate.held.contains(&index)), || match gate
-        .and_then(|gate| gate.reviewed.get(&index))
-    {
-        Some(done) => Refusal::rule(format!("record {index} was decided in entry {}", done.seq)),
-        None => Refusal::rule(format!(
-            "record {index} of contribution {contribution} is not held for review"
-        )),
+    require(gate.is_some_and(|gate| gate.held.contains(&index)), || {
+        match gate.and_then(|gate| gate.reviewed.get(&index)) {
+            Some(done) => Refusal::rule(format!("record {index} was decided in entry {}", done.seq)),
+            None => {
+                Refusal::rule(format!("record {index} of contribution {contribution} is not held for review"))
+            }
+        }
     })?;
     Ok(Outcome::default())
 }
@@ -45,12 +45,7 @@ pub(crate) fn apply(
     };
     if let Some(gate) = &mut offered.gate {
         gate.held.remove(&index);
-        let decision = Reviewed {
-            seq,
-            reviewer: reviewer.clone(),
-            pass,
-            reason: reason.clone(),
-        };
+        let decision = Reviewed { seq, reviewer: reviewer.clone(), pass, reason: reason.clone() };
         gate.reviewed.insert(index, decision);
     }
     let contributor = net.contributors.entry(offered.author.clone()).or_default();

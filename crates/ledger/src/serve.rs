@@ -7,7 +7,7 @@ use crate::datanet::{Datanet, Query, Roles};
 use crate::decide::View;
 use crate::event::Outcome;
 use crate::ids::{AccountId, DatanetId, Digest};
-use crate::limits::{ANSWER_SHARES_MAX, MICROBITS_MAX, PPM};
+use crate::limits::{ANSWER_SHARES_MAX, PPM};
 use crate::refusal::{Refusal, require, require_field};
 use crate::split::{split, tie};
 
@@ -19,19 +19,13 @@ pub(crate) fn decide_ask(
 ) -> Result<Outcome, Refusal> {
     let price = net.charter.query.price;
     require(price <= price_max, || {
-        Refusal::rule(format!(
-            "an answer costs {price} base units, and the most offered is {price_max}"
-        ))
+        Refusal::rule(format!("an answer costs {price} base units, and the most offered is {price_max}"))
     })?;
     view.spend(Place::Held(id.clone()), price)
 }
 
 pub(crate) fn apply_ask(net: &mut Datanet, seq: u64, consumer: &AccountId, query: &Digest) {
-    let open = Query {
-        consumer: consumer.clone(),
-        query: *query,
-        price: net.charter.query.price,
-    };
+    let open = Query { consumer: consumer.clone(), query: *query, price: net.charter.query.price };
     net.queries.insert(seq, open);
     net.tally().asked += 1;
 }
@@ -42,64 +36,43 @@ pub(crate) fn decide_answer(
     net: &Datanet,
     query: u64,
     model: u64,
-    moved_microbits: i64,
     shares: &[Share],
 ) -> Result<Outcome, Refusal> {
     view.require_operator()?;
     let price = net.query(query)?.price;
     let answering = net.model(model)?;
     require(answering.valuation.is_some(), || {
-        Refusal::rule(format!(
-            "model {model} has no closed valuation: there is nothing to split by"
-        ))
+        Refusal::rule(format!("model {model} has no closed valuation: there is nothing to split by"))
     })?;
-    require_field(
-        (-MICROBITS_MAX..=MICROBITS_MAX).contains(&moved_microbits),
-        "moved_microbits",
-        || format!("must be within {MICROBITS_MAX} of zero"),
-    )?;
     require_shares(net, answering.snapshot, shares)?;
 
     let held = Place::Held(id.clone());
     let parts = role_parts(&net.charter.split, price, query);
     let (shared, rest) = share_parts(parts.contributors, shares, query);
-    let accrued = shares
-        .iter()
-        .map(|share| Place::Accrued(id.clone(), share.account.clone()));
+    let accrued = shares.iter().map(|share| Place::Accrued(id.clone(), share.account.clone()));
     let moves = accrued.zip(shared).chain([
         (Place::Pool(id.clone()), rest),
         (Place::Reviews(id.clone()), parts.reviewers),
         (Place::User(answering.trainer.clone()), parts.trainer),
         (Place::User(view.actor.clone()), parts.platform),
     ]);
-    Ok(Outcome::moving(
-        moves.map(|(to, amount)| (held.clone(), to, amount)),
-    ))
+    Ok(Outcome::moving(moves.map(|(to, amount)| (held.clone(), to, amount))))
 }
 
 fn require_shares(net: &Datanet, snapshot: u64, shares: &[Share]) -> Result<(), Refusal> {
     require_field(shares.len() <= ANSWER_SHARES_MAX, "shares", || {
-        format!(
-            "has {}; name the largest {ANSWER_SHARES_MAX}, the rest goes by value",
-            shares.len()
-        )
+        format!("has {}; name the largest {ANSWER_SHARES_MAX}, the rest goes by value", shares.len())
     })?;
     let ascending = shares.is_sorted_by(|a, b| a.account < b.account);
     let positive = shares.iter().all(|share| share.ppm > 0);
-    require_field(ascending && positive, "shares", || {
-        "must ascend by account, each above zero".to_owned()
-    })?;
+    require_field(ascending && positive, "shares", || "must ascend by account, each above zero".to_owned())?;
     let sum: u64 = shares.iter().map(|share| u64::from(share.ppm)).sum();
-    require_field(sum <= u64::from(PPM), "shares", || {
-        format!("sum to {sum} parts per million")
-    })?;
+    require_field(sum <= u64::from(PPM), "shares", || format!("sum to {sum} parts per million"))?;
     let counts = net.snapshots.get(&snapshot).map(|snapshot| &snapshot.counts);
     for Share { account, .. } in shares {
-        require_field(
-            counts.is_some_and(|counts| counts.contains_key(account)),
-            "shares",
-            || format!("{account} has no record in the snapshot of the model"),
-        )?;
+        require_field(counts.is_some_and(|counts| counts.contains_key(account)), "shares", || {
+            format!("{account} has no record in the snapshot of the model")
+        })?;
     }
     Ok(())
 }
@@ -120,23 +93,14 @@ fn role_parts(rules: &Split, price: Amount, query: u64) -> RoleParts {
     let parts = parts.and_then(|parts| parts.try_into().ok());
     // A charter's parts sum to a million, so that there is always a weight.
     let [contributors, reviewers, trainer, platform] = parts.unwrap_or_default();
-    RoleParts {
-        contributors,
-        reviewers,
-        trainer,
-        platform,
-    }
+    RoleParts { contributors, reviewers, trainer, platform }
 }
 
 /// Divides the contributors' part by the shares; the second is what they leave of a million.
 fn share_parts(total: Amount, shares: &[Share], query: u64) -> (Vec<Amount>, Amount) {
     let named: u64 = shares.iter().map(|share| u64::from(share.ppm)).sum();
     let rest = u64::from(PPM).saturating_sub(named);
-    let weights: Vec<u64> = shares
-        .iter()
-        .map(|share| share.ppm.into())
-        .chain([rest])
-        .collect();
+    let weights: Vec<u64> = shares.iter().map(|share| share.ppm.into()).chain([rest]).collect();
     let name = |i: usize| shares.get(i).map_or("pool", |share| share.account.as_str());
     let mut parts = split(total, &weights, |i| tie(query, name(i))).unwrap_or_default();
     let rest = parts.pop().unwrap_or_default();

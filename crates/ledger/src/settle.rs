@@ -29,31 +29,20 @@ pub(crate) fn decide(
         .iter()
         .map(|(account, contributor)| books.open(account, contributor))
         .partition(|account| account.row.standing == Standing::Harmful);
-    let taken = harmful
-        .iter()
-        .fold(Amount::ZERO, |sum, account| sum.saturating_add(account.row.lost));
+    let taken = harmful.iter().fold(Amount::ZERO, |sum, account| sum.saturating_add(account.row.lost));
     let shares = books.divide_pool(taken, &others);
 
     let reviewers = books.pay_reviewers();
     let harmful = harmful.into_iter().map(|account| books.take(account));
-    let others = others
-        .into_iter()
-        .zip(shares)
-        .map(|(account, share)| books.pay(account, share));
+    let others = others.into_iter().zip(shares).map(|(account, share)| books.pay(account, share));
     let outcomes: Vec<Outcome> = reviewers.into_iter().chain(harmful).chain(others).collect();
     Ok(outcomes.chunks(SETTLED_PER_EVENT).map(join).collect())
 }
 
 fn join(outcomes: &[Outcome]) -> Outcome {
     Outcome {
-        postings: outcomes
-            .iter()
-            .flat_map(|outcome| outcome.postings.clone())
-            .collect(),
-        settled: outcomes
-            .iter()
-            .flat_map(|outcome| outcome.settled.clone())
-            .collect(),
+        postings: outcomes.iter().flat_map(|outcome| outcome.postings.clone()).collect(),
+        settled: outcomes.iter().flat_map(|outcome| outcome.settled.clone()).collect(),
     }
 }
 
@@ -114,9 +103,7 @@ impl Books<'_> {
         let from_bond = row.lost.saturating_sub(from_accrued);
         row.waiting = row.accrued.saturating_sub(from_accrued);
         let pool = Place::Pool(self.id.clone());
-        self.settled(row, |accrued, bond, _| {
-            [(accrued, pool.clone(), from_accrued), (bond, pool, from_bond)]
-        })
+        self.settled(row, |accrued, bond, _| [(accrued, pool.clone(), from_accrued), (bond, pool, from_bond)])
     }
 
     fn pay(&self, account: Account, share: Amount) -> Outcome {
@@ -130,11 +117,7 @@ impl Books<'_> {
         row.released = earned.saturating_add(returned);
         let pool = Place::Pool(self.id.clone());
         self.settled(row, |accrued, bond, user| {
-            [
-                (pool, accrued.clone(), share),
-                (accrued, user.clone(), earned),
-                (bond, user, returned),
-            ]
+            [(pool, accrued.clone(), share), (accrued, user.clone(), earned), (bond, user, returned)]
         })
     }
 
@@ -147,22 +130,14 @@ impl Books<'_> {
         let account = row.account.clone();
         let accrued = Place::Accrued(self.id.clone(), account.clone());
         let bond = Place::Bond(self.id.clone(), account.clone());
-        Outcome {
-            settled: vec![row],
-            ..Outcome::moving(moves(accrued, bond, Place::User(account)))
-        }
+        Outcome { settled: vec![row], ..Outcome::moving(moves(accrued, bond, Place::User(account))) }
     }
 
     /// Divides the reviewers' pot by decisions in the epoch; without any it waits.
     fn pay_reviewers(&self) -> Vec<Outcome> {
         let pot = Place::Reviews(self.id.clone());
-        let decisions: Vec<_> = self
-            .net
-            .epochs
-            .get(&self.epoch)
-            .into_iter()
-            .flat_map(|e| &e.decisions)
-            .collect();
+        let decisions: Vec<_> =
+            self.net.epochs.get(&self.epoch).into_iter().flat_map(|e| &e.decisions).collect();
         let weights: Vec<u64> = decisions.iter().map(|&(_, &count)| count).collect();
         let tie = |i: usize| tie(self.epoch.into(), decisions[i].0.as_str());
         let parts = split(self.at(pot.clone()), &weights, tie).unwrap_or_default();

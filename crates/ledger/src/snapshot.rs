@@ -15,9 +15,7 @@ pub(crate) fn decide(
     let may = view.is_operator() || net.owner == *view.actor;
     view.require_role(may, "the operator or the owner of the datanet")?;
     let passed = net.passed();
-    require(passed > 0, || {
-        Refusal::rule("no record has passed yet: there is nothing to freeze")
-    })?;
+    require(passed > 0, || Refusal::rule("no record has passed yet: there is nothing to freeze"))?;
     require_field(records == passed, "records", || {
         format!("is {records}, and {passed} records have passed; a snapshot holds them all")
     })?;
@@ -26,18 +24,8 @@ pub(crate) fn decide(
 }
 
 pub(crate) fn apply(net: &mut Datanet, seq: u64, records: u64, root: &Digest, table: &TableRef) {
-    let passed = net
-        .contributors
-        .iter()
-        .filter(|(_, contributor)| contributor.passed > 0);
-    let counts = passed
-        .map(|(account, contributor)| (account.clone(), contributor.passed))
-        .collect();
-    let snapshot = Snapshot {
-        records,
-        root: *root,
-        table: table.clone(),
-        counts,
-    };
+    let passed = net.contributors.iter().filter(|(_, contributor)| contributor.passed > 0);
+    let counts = passed.map(|(account, contributor)| (account.clone(), contributor.passed)).collect();
+    let snapshot = Snapshot { records, root: *root, table: table.clone(), counts };
     net.snapshots.insert(seq, snapshot);
 }

@@ -23,10 +23,7 @@ pub fn split(total: Amount, weights: &[u64], tie: impl Fn(usize) -> [u8; 32]) ->
         order.retain(|&(_, remainder)| remainder > 0);
         order.sort_by_cached_key(|&(i, remainder)| (Reverse(remainder), tie(i)));
         // The remainders sum to `left` wholes and each is below one: there are more of them than units left.
-        for (i, _) in order
-            .into_iter()
-            .take(usize::try_from(left).unwrap_or(usize::MAX))
-        {
+        for (i, _) in order.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             parts[i] += 1;
         }
     }

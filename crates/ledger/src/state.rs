@@ -143,11 +143,7 @@ impl State {
         debug_assert_eq!(event.seq, self.size, "events are applied in the order of the log");
         for posting in &event.outcome.postings {
             let moved = self.balances.transfer(posting);
-            debug_assert!(
-                moved,
-                "entry {} moves money that is not there: {posting:?}",
-                event.seq
-            );
+            debug_assert!(moved, "entry {} moves money that is not there: {posting:?}", event.seq);
         }
         if let Cause::Command(signed) = &event.cause {
             self.accept(event.seq, &signed.intent);
@@ -165,13 +161,7 @@ impl State {
         debug_assert!(digest.is_ok(), "an intent that was decided has a canonical form");
         if let Ok(intent_digest) = digest {
             let nonces = self.nonces.entry(intent.actor.clone()).or_default();
-            nonces.insert(
-                intent.nonce,
-                Accepted {
-                    seq,
-                    intent: intent_digest,
-                },
-            );
+            nonces.insert(intent.nonce, Accepted { seq, intent: intent_digest });
         }
     }
 
@@ -181,10 +171,7 @@ impl State {
             Cause::Command(_) => event.seq,
             Cause::Earlier(seq) => seq,
         };
-        let settling = self
-            .settling
-            .as_ref()
-            .filter(|settling| settling.seq == command)?;
+        let settling = self.settling.as_ref().filter(|settling| settling.seq == command)?;
         let net = self.datanets.get_mut(&settling.datanet)?;
         Some((net, settling.epoch))
     }
@@ -203,20 +190,14 @@ impl State {
             Command::Deposit { reference, .. } | Command::Withdraw { reference, .. } => {
                 self.references.insert(reference.clone());
             }
-            Command::CreateDatanet {
-                datanet,
-                charter,
-                benchmark,
-            } => {
+            Command::CreateDatanet { datanet, charter, benchmark } => {
                 let operator = self.operator.as_ref().unwrap_or(actor);
                 let net = datanet::create(seq, actor, operator, charter, benchmark);
                 debug_assert!(net.is_some(), "a charter that was decided parses");
                 self.datanets.extend(net.map(|net| (datanet.clone(), net)));
             }
             in_datanet => {
-                let net = in_datanet
-                    .datanet()
-                    .and_then(|datanet| self.datanets.get_mut(datanet));
+                let net = in_datanet.datanet().and_then(|datanet| self.datanets.get_mut(datanet));
                 debug_assert!(net.is_some(), "entry {seq} names a datanet that is not there");
                 if let Some(net) = net {
                     apply_in(net, seq, actor, in_datanet);
@@ -224,11 +205,7 @@ impl State {
             }
         }
         if let Command::Settle { datanet, epoch } = &intent.command {
-            self.settling = Some(Settling {
-                seq,
-                datanet: datanet.clone(),
-                epoch: *epoch,
-            });
+            self.settling = Some(Settling { seq, datanet: datanet.clone(), epoch: *epoch });
         }
     }
 }
@@ -237,42 +214,18 @@ impl State {
 fn apply_in(net: &mut Datanet, seq: u64, actor: &AccountId, command: &Command) {
     match command {
         Command::Appoint { account, role, .. } => datanet::apply_appoint(net, account, *role),
-        Command::Contribute {
-            records, root, table, ..
-        } => {
+        Command::Contribute { records, root, table, .. } => {
             contribute::apply(net, seq, actor, *records, root, table);
         }
-        Command::Gate {
-            contribution,
-            passed,
-            held,
-            rejected,
-            reasons,
-            table,
-            ..
-        } => {
+        Command::Gate { contribution, passed, held, rejected, reasons, table, .. } => {
             let found = gate::gated(seq, *passed, held, *rejected, reasons, table);
             gate::apply(net, *contribution, found);
         }
-        Command::Review {
-            contribution,
-            index,
-            pass,
-            reason,
-            ..
-        } => {
+        Command::Review { contribution, index, pass, reason, .. } => {
             review::apply(net, seq, actor, *contribution, *index, *pass, reason);
         }
-        Command::Snapshot {
-            records, root, table, ..
-        } => snapshot::apply(net, seq, *records, root, table),
-        Command::Train {
-            snapshot,
-            weights,
-            recipe,
-            scores,
-            ..
-        } => {
+        Command::Snapshot { records, root, table, .. } => snapshot::apply(net, seq, *records, root, table),
+        Command::Train { snapshot, weights, recipe, scores, .. } => {
             let model = Model {
                 snapshot: *snapshot,
                 trainer: actor.clone(),
@@ -283,18 +236,9 @@ fn apply_in(net: &mut Datanet, seq: u64, actor: &AccountId, command: &Command) {
             };
             train::apply(net, seq, model);
         }
-        Command::ValueRows {
-            model, part, rows, ..
-        } => value::apply_rows(net, *model, *part, rows),
+        Command::ValueRows { model, part, rows, .. } => value::apply_rows(net, *model, *part, rows),
         Command::Value {
-            model,
-            base_microbits,
-            full_microbits,
-            sum_microbits,
-            nodes,
-            recipe,
-            table,
-            ..
+            model, base_microbits, full_microbits, sum_microbits, nodes, recipe, table, ..
         } => {
             let valuation = Valuation {
                 model: *model,

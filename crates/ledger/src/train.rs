@@ -7,7 +7,7 @@ use crate::datanet::{Datanet, Model};
 use crate::decide::View;
 use crate::event::Outcome;
 use crate::ids::Code;
-use crate::limits::{MICROBITS_MAX, PPM, SCORES_MAX};
+use crate::limits::{PPM, SCORES_MAX};
 use crate::refusal::{Refusal, require, require_field};
 
 pub(crate) fn decide(
@@ -18,9 +18,7 @@ pub(crate) fn decide(
 ) -> Result<Outcome, Refusal> {
     let may = view.is_operator() || net.trainer == *view.actor;
     view.require_role(may, "the operator or the appointed trainer")?;
-    require(net.snapshots.contains_key(&snapshot), || {
-        Refusal::not_found("snapshot", snapshot)
-    })?;
+    require(net.snapshots.contains_key(&snapshot), || Refusal::not_found("snapshot", snapshot))?;
     require_field(scores.len() <= SCORES_MAX, "scores", || {
         format!("has {} names; at most {SCORES_MAX} fit", scores.len())
     })?;
@@ -39,11 +37,7 @@ pub(crate) fn apply(net: &mut Datanet, seq: u64, model: Model) {
 impl Score {
     fn stands(&self) -> bool {
         self.accuracy_ppm <= i64::from(PPM)
-            && interval_stands(self.low_microbits, self.gain_microbits, self.high_microbits)
+            && self.low_microbits <= self.gain_microbits
+            && self.gain_microbits <= self.high_microbits
     }
-}
-
-/// Whether `low <= middle <= high`, all within what a micro-bit number may be.
-pub(crate) fn interval_stands(low: i64, middle: i64, high: i64) -> bool {
-    -MICROBITS_MAX <= low && low <= middle && middle <= high && high <= MICROBITS_MAX
 }

@@ -5,9 +5,8 @@ use crate::datanet::{Datanet, Model, Snapshot, Staged, Valuation};
 use crate::decide::View;
 use crate::event::Outcome;
 use crate::ids::TableRef;
-use crate::limits::{MICROBITS_MAX, ROWS_PER_EVENT};
+use crate::limits::ROWS_PER_EVENT;
 use crate::refusal::{Refusal, require, require_field};
-use crate::train::interval_stands;
 
 pub(crate) fn decide_rows(
     view: &View<'_>,
@@ -29,9 +28,7 @@ pub(crate) fn decide_rows(
     let before = staged.and_then(|staged| staged.rows.keys().next_back());
     let ascending =
         rows.is_sorted_by(|a, b| a.account < b.account) && before.is_none_or(|b| *b < rows[0].account);
-    require_field(ascending, "rows", || {
-        "must ascend by account over all parts".to_owned()
-    })?;
+    require_field(ascending, "rows", || "must ascend by account over all parts".to_owned())?;
     rows.iter().try_for_each(|row| require_row(row, snapshot))?;
     Ok(Outcome::default())
 }
@@ -40,13 +37,10 @@ fn require_row(row: &ValueRow, snapshot: &Snapshot) -> Result<(), Refusal> {
     let account = &row.account;
     let records = snapshot.counts.get(account).copied().unwrap_or(0);
     require_field(records > 0 && row.records == records, "rows", || {
-        format!(
-            "{account} has {records} records in the snapshot, not {}",
-            row.records
-        )
+        format!("{account} has {records} records in the snapshot, not {}", row.records)
     })?;
-    let stands = interval_stands(row.low_microbits, row.value_microbits, row.high_microbits)
-        && (0..=MICROBITS_MAX).contains(&row.se_microbits);
+    let around = row.low_microbits <= row.value_microbits && row.value_microbits <= row.high_microbits;
+    let stands = around && row.se_microbits >= 0;
     require_field(stands, "rows", || {
         format!("{account}: the bounds must be around the value and the standard error not below zero")
     })
@@ -58,18 +52,16 @@ pub(crate) fn apply_rows(net: &mut Datanet, model: u64, part: u32, rows: &[Value
         *staged = Staged::default();
     }
     staged.parts = part + 1;
-    staged
-        .rows
-        .extend(rows.iter().map(|row| (row.account.clone(), row.clone())));
+    staged.rows.extend(rows.iter().map(|row| (row.account.clone(), row.clone())));
 }
 
-/// `utility` is base, full and sum. That the sum closes on full less base is recorded, not required.
+/// That the sum closes on what the model was measured to gain is recorded, not required.
 pub(crate) fn decide(
     view: &View<'_>,
     net: &Datanet,
     model: u64,
     parts: u32,
-    utility: [i64; 3],
+    sum_microbits: i64,
     nodes: u32,
     table: &TableRef,
 ) -> Result<Outcome, Refusal> {
@@ -77,32 +69,18 @@ pub(crate) fn decide(
     let snapshot = net.unvalued(model)?;
     let staged = net.staged.get(&model);
     let sent = staged.map_or(0, |staged| staged.parts);
-    require_field(parts == sent, "parts", || {
-        format!("is {parts}, and {sent} were sent")
-    })?;
+    require_field(parts == sent, "parts", || format!("is {parts}, and {sent} were sent"))?;
     let rows = staged.map(|staged| &staged.rows);
     let valued = rows.map_or(0, |rows| rows.len());
     require(valued == snapshot.counts.len(), || {
         let contributors = snapshot.counts.len();
-        Refusal::rule(format!(
-            "{valued} rows were sent, and the snapshot has {contributors} contributors"
-        ))
+        Refusal::rule(format!("{valued} rows were sent, and the snapshot has {contributors} contributors"))
     })?;
-    let [_, _, sum_microbits] = utility;
-    let sum: i128 = rows
-        .into_iter()
-        .flatten()
-        .map(|(_, row)| i128::from(row.value_microbits))
-        .sum();
+    let sum: i128 = rows.into_iter().flatten().map(|(_, row)| i128::from(row.value_microbits)).sum();
     require_field(sum == i128::from(sum_microbits), "sum_microbits", || {
         format!("is {sum_microbits}, and the rows sum to {sum}")
     })?;
-    let bounded = utility
-        .iter()
-        .all(|u| (-MICROBITS_MAX..=MICROBITS_MAX).contains(u));
-    require_field(bounded && nodes > 0, "base, full, nodes", || {
-        format!("utilities must be within {MICROBITS_MAX} micro-bits of zero, nodes above zero")
-    })?;
+    require_field(nodes > 0, "nodes", || "must be above zero".to_owned())?;
     table.require_rows(snapshot.records)?;
     Ok(Outcome::default())
 }
@@ -119,9 +97,7 @@ pub(crate) fn apply(net: &mut Datanet, seq: u64, valuation: Valuation) {
 impl Datanet {
     /// A model by its place in the log.
     pub(crate) fn model(&self, seq: u64) -> Result<&Model, Refusal> {
-        self.models
-            .get(&seq)
-            .ok_or_else(|| Refusal::not_found("model", seq))
+        self.models.get(&seq).ok_or_else(|| Refusal::not_found("model", seq))
     }
 
     /// What a model that has no valuation yet was trained on. A model is valued once, so that values cannot be drawn
@@ -129,9 +105,7 @@ impl Datanet {
     fn unvalued(&self, model: u64) -> Result<&Snapshot, Refusal> {
         let found = self.model(model)?;
         if let Some(seq) = found.valuation {
-            return Err(Refusal::rule(format!(
-                "model {model} was valued in entry {seq}; train another"
-            )));
+            return Err(Refusal::rule(format!("model {model} was valued in entry {seq}; train another")));
         }
         let snapshot = self.snapshots.get(&found.snapshot);
         snapshot.ok_or_else(|| Refusal::not_found("snapshot", found.snapshot))

@@ -42,36 +42,19 @@ pub enum Work {
 /// All that is due: by datanet, then in the order of the path of a record, then in the order of the log. Snapshots and
 /// models that newer ones have overtaken are not due.
 pub fn work(state: &State) -> Vec<Work> {
-    state
-        .datanets()
-        .iter()
-        .flat_map(|(id, net)| due(id, net))
-        .collect()
+    state.datanets().iter().flat_map(|(id, net)| due(id, net)).collect()
 }
 
 fn due<'a>(id: &'a DatanetId, net: &'a Datanet) -> impl Iterator<Item = Work> + use<'a> {
-    let gate = net.ungated.iter().map(|&contribution| Work::Gate {
-        datanet: id.clone(),
-        contribution,
-    });
+    let gate = net.ungated.iter().map(|&contribution| Work::Gate { datanet: id.clone(), contribution });
     let snapshot = net.snapshots.keys().next_back();
     let untrained = snapshot.filter(|&snapshot| net.models.values().all(|model| model.snapshot != *snapshot));
-    let train = untrained.map(|&snapshot| Work::Train {
-        datanet: id.clone(),
-        snapshot,
-    });
+    let train = untrained.map(|&snapshot| Work::Train { datanet: id.clone(), snapshot });
     let newest = net.models.iter().next_back();
     let unvalued = newest.filter(|(_, model)| model.valuation.is_none());
-    let value = unvalued.map(|(&model, _)| Work::Value {
-        datanet: id.clone(),
-        model,
-    });
+    let value = unvalued.map(|(&model, _)| Work::Value { datanet: id.clone(), model });
     let answer = net.serving().into_iter().flat_map(move |model| {
-        net.queries.keys().map(move |&query| Work::Answer {
-            datanet: id.clone(),
-            query,
-            model,
-        })
+        net.queries.keys().map(move |&query| Work::Answer { datanet: id.clone(), query, model })
     });
     gate.chain(train).chain(value).chain(answer)
 }

@@ -37,10 +37,7 @@ pub fn account(actor: u8) -> AccountId {
 
 pub fn found() -> Command {
     let log_key = assay_tlog::SignerKey::from_seed(ORIGIN, &[99; 32]).unwrap();
-    Command::Found {
-        key: public(OPERATOR),
-        log_key: log_key.verifier().to_string(),
-    }
+    Command::Found { key: public(OPERATOR), log_key: log_key.verifier().to_string() }
 }
 
 pub fn user(actor: u8) -> Place {
@@ -64,11 +61,7 @@ pub fn digest(text: &str) -> Digest {
 }
 
 pub fn table(rows: u64) -> TableRef {
-    TableRef {
-        sha256: digest("table"),
-        rows,
-        bytes: 100 * rows,
-    }
+    TableRef { sha256: digest("table"), rows, bytes: 100 * rows }
 }
 
 /// A charter with the split 700,000 / 100,000 / 100,000 / 100,000.
@@ -97,21 +90,11 @@ upfront = {upfront}
 }
 
 pub fn benchmark() -> Benchmark {
-    Benchmark {
-        value_root: digest("value"),
-        value_rows: 10,
-        report_root: digest("report"),
-        report_rows: 10,
-    }
+    Benchmark { value_root: digest("value"), value_rows: 10, report_root: digest("report"), report_rows: 10 }
 }
 
 pub fn score(gain: i64) -> Score {
-    Score {
-        accuracy_ppm: 900_000,
-        gain_microbits: gain,
-        low_microbits: gain - 10,
-        high_microbits: gain + 10,
-    }
+    Score { accuracy_ppm: 900_000, gain_microbits: gain, low_microbits: gain - 10, high_microbits: gain + 10 }
 }
 
 pub fn row(actor: u8, records: u64, low: i64, value: i64, high: i64) -> ValueRow {
@@ -127,13 +110,8 @@ pub fn row(actor: u8, records: u64, low: i64, value: i64, high: i64) -> ValueRow
 
 /// Shares, put in the order that the log wants.
 pub fn shares(of: &[(u8, u32)]) -> Vec<Share> {
-    let mut shares: Vec<Share> = of
-        .iter()
-        .map(|&(actor, ppm)| Share {
-            account: account(actor),
-            ppm,
-        })
-        .collect();
+    let mut shares: Vec<Share> =
+        of.iter().map(|&(actor, ppm)| Share { account: account(actor), ppm }).collect();
     shares.sort_by(|a, b| a.account.cmp(&b.account));
     shares
 }
@@ -164,22 +142,11 @@ pub fn gate(datanet: &DatanetId, contribution: u64, passed: u32, held: &[u32], r
 }
 
 pub fn review(datanet: &DatanetId, contribution: u64, index: u32, pass: bool) -> Command {
-    Command::Review {
-        datanet: datanet.clone(),
-        contribution,
-        index,
-        pass,
-        reason: code("looks_right"),
-    }
+    Command::Review { datanet: datanet.clone(), contribution, index, pass, reason: code("looks_right") }
 }
 
 pub fn snapshot(datanet: &DatanetId, records: u64) -> Command {
-    Command::Snapshot {
-        datanet: datanet.clone(),
-        records,
-        root: digest("snapshot"),
-        table: table(records),
-    }
+    Command::Snapshot { datanet: datanet.clone(), records, root: digest("snapshot"), table: table(records) }
 }
 
 pub fn train(datanet: &DatanetId, snapshot: u64) -> Command {
@@ -194,12 +161,7 @@ pub fn train(datanet: &DatanetId, snapshot: u64) -> Command {
 
 pub fn value_rows(datanet: &DatanetId, model: u64, part: u32, mut rows: Vec<ValueRow>) -> Command {
     rows.sort_by(|a, b| a.account.cmp(&b.account));
-    Command::ValueRows {
-        datanet: datanet.clone(),
-        model,
-        part,
-        rows,
-    }
+    Command::ValueRows { datanet: datanet.clone(), model, part, rows }
 }
 
 pub fn value(datanet: &DatanetId, model: u64, parts: u32, sum: i64, records: u64) -> Command {
@@ -217,11 +179,7 @@ pub fn value(datanet: &DatanetId, model: u64, parts: u32, sum: i64, records: u64
 }
 
 pub fn ask(datanet: &DatanetId) -> Command {
-    Command::Ask {
-        datanet: datanet.clone(),
-        query: digest("query"),
-        price_max: amount(u64::MAX as u128 / 4),
-    }
+    Command::Ask { datanet: datanet.clone(), query: digest("query"), price_max: amount(u64::MAX as u128 / 4) }
 }
 
 pub fn answer(datanet: &DatanetId, query: u64, model: u64, of: &[(u8, u32)]) -> Command {
@@ -236,10 +194,7 @@ pub fn answer(datanet: &DatanetId, query: u64, model: u64, of: &[(u8, u32)]) -> 
 }
 
 pub fn settle(datanet: &DatanetId, epoch: u32) -> Command {
-    Command::Settle {
-        datanet: datanet.clone(),
-        epoch,
-    }
+    Command::Settle { datanet: datanet.clone(), epoch }
 }
 
 impl Default for World {
@@ -250,12 +205,7 @@ impl Default for World {
 
 impl World {
     pub fn new() -> Self {
-        Self {
-            state: State::new(ORIGIN),
-            log: Vec::new(),
-            t: 1_700_000_000_000,
-            nonces: 0,
-        }
+        Self { state: State::new(ORIGIN), log: Vec::new(), t: 1_700_000_000_000, nonces: 0 }
     }
 
     /// Founded, with accounts 1 to `actors` that hold `money` each.
@@ -280,11 +230,7 @@ impl World {
 
     pub fn deposit(&mut self, actor: u8, money: u128) {
         let reference = code(&format!("in-{}", self.state.size()));
-        let command = Command::Deposit {
-            account: account(actor),
-            amount: amount(money),
-            reference,
-        };
+        let command = Command::Deposit { account: account(actor), amount: amount(money), reference };
         self.act(OPERATOR, command);
     }
 
@@ -292,12 +238,8 @@ impl World {
         self.nonces += 1;
         let mut nonce = [0; 16];
         nonce[8..].copy_from_slice(&self.nonces.to_be_bytes());
-        let intent = Intent {
-            origin: ORIGIN.to_owned(),
-            actor: account(actor),
-            nonce: Nonce(nonce),
-            command,
-        };
+        let intent =
+            Intent { origin: ORIGIN.to_owned(), actor: account(actor), nonce: Nonce(nonce), command };
         intent.sign(&key(actor)).unwrap()
     }
 
@@ -319,8 +261,7 @@ impl World {
     }
 
     pub fn act(&mut self, actor: u8, command: Command) -> u64 {
-        self.try_act(actor, command)
-            .unwrap_or_else(|refusal| panic!("actor {actor}: {refusal}"))
+        self.try_act(actor, command).unwrap_or_else(|refusal| panic!("actor {actor}: {refusal}"))
     }
 
     pub fn balance(&self, place: &Place) -> i128 {
@@ -339,9 +280,7 @@ impl World {
         let passed = self.state.datanet(&net()).unwrap().passed();
         let snapshot_seq = self.act(OPERATOR, snapshot(&net(), passed));
         let model = self.act(OPERATOR, train(&net(), snapshot_seq));
-        let counts = self.state.datanet(&net()).unwrap().snapshots[&snapshot_seq]
-            .counts
-            .clone();
+        let counts = self.state.datanet(&net()).unwrap().snapshots[&snapshot_seq].counts.clone();
         let records = |actor: u8| counts[&account(actor)];
         let rows: Vec<ValueRow> = rows
             .iter()
@@ -369,37 +308,18 @@ pub fn check_invariants(state: &State) {
         assert!(!matches!(place, Place::External) && !amount.is_zero());
         inside += amount.units() as i128;
     }
-    assert_eq!(
-        inside + state.balance(&Place::External),
-        0,
-        "all places sum to zero"
-    );
+    assert_eq!(inside + state.balance(&Place::External), 0, "all places sum to zero");
     for (id, net) in state.datanets() {
         let open: u128 = net.queries.values().map(|query| query.price.units()).sum();
-        assert_eq!(
-            state.balance(&Place::Held(id.clone())),
-            open as i128,
-            "held is what open questions paid"
-        );
+        assert_eq!(state.balance(&Place::Held(id.clone())), open as i128, "held is what open questions paid");
         let passed: u64 = net.contributions.values().map(|c| u64::from(c.passed())).sum();
-        assert_eq!(
-            passed,
-            net.passed(),
-            "passed by contribution and by contributor agree"
-        );
-        let ungated = net
-            .contributions
-            .iter()
-            .filter(|(_, c)| c.gate.is_none())
-            .map(|(&seq, _)| seq);
+        assert_eq!(passed, net.passed(), "passed by contribution and by contributor agree");
+        let ungated = net.contributions.iter().filter(|(_, c)| c.gate.is_none()).map(|(&seq, _)| seq);
         assert!(ungated.eq(net.ungated.iter().copied()));
         for epoch in net.epochs.values() {
             let roles = &epoch.credited;
             let credited = [roles.contributors, roles.reviewers, roles.trainer, roles.platform];
-            assert_eq!(
-                credited.iter().map(|sum| sum.units()).sum::<u128>(),
-                epoch.fees.units()
-            );
+            assert_eq!(credited.iter().map(|sum| sum.units()).sum::<u128>(), epoch.fees.units());
         }
     }
 }
