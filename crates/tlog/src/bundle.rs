@@ -46,11 +46,7 @@ pub fn parse(mut bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, BundleError> {
         entries.push(head);
         bytes = rest;
     }
-    if bytes.is_empty() {
-        Ok(entries)
-    } else {
-        Err(BundleError::Trailing { bytes: bytes.len() })
-    }
+    if bytes.is_empty() { Ok(entries) } else { Err(BundleError::Trailing { bytes: bytes.len() }) }
 }
 
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -44,25 +44,13 @@ impl Checkpoint {
     /// A checkpoint without extension lines.
     #[must_use]
     pub fn new(origin: &str, size: u64, root: Hash) -> Self {
-        Self {
-            origin: origin.to_owned(),
-            size,
-            root,
-            extension: String::new(),
-        }
+        Self { origin: origin.to_owned(), size, root, extension: String::new() }
     }
 }
 
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}\n{}\n{}\n{}",
-            self.origin,
-            self.size,
-            self.root.to_base64(),
-            self.extension
-        )
+        write!(f, "{}\n{}\n{}\n{}", self.origin, self.size, self.root.to_base64(), self.extension)
     }
 }
 
@@ -107,9 +95,6 @@ pub fn open_checkpoint(note: &[u8], key: &VerifierKey, origin: &str) -> Result<C
     if checkpoint.origin == origin {
         Ok(checkpoint)
     } else {
-        Err(CheckpointError::Origin {
-            expected: origin.to_owned(),
-            found: checkpoint.origin,
-        })
+        Err(CheckpointError::Origin { expected: origin.to_owned(), found: checkpoint.origin })
     }
 }

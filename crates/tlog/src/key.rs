@@ -64,16 +64,9 @@ impl VerifierKey {
         if key.is_weak() {
             return Err(KeyError::Point);
         }
-        let hash = Sha256::new()
-            .chain_update(name)
-            .chain_update([b'\n', ED25519])
-            .chain_update(public_key);
+        let hash = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(public_key);
         let [a, b, c, d, ..] = <[u8; 32]>::from(hash.finalize());
-        Ok(Self {
-            name: name.to_owned(),
-            id: [a, b, c, d],
-            key,
-        })
+        Ok(Self { name: name.to_owned(), id: [a, b, c, d], key })
     }
 
     /// The key name, by recommendation the origin of the log.
@@ -105,12 +98,7 @@ impl VerifierKey {
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, id, key } = self;
-        write!(
-            f,
-            "{name}+{:08x}+{}",
-            u32::from_be_bytes(*id),
-            STANDARD.encode(tagged(key.as_bytes()))
-        )
+        write!(f, "{name}+{:08x}+{}", u32::from_be_bytes(*id), STANDARD.encode(tagged(key.as_bytes())))
     }
 }
 
@@ -158,19 +146,13 @@ impl SignerKey {
         let VerifierKey { name, id, .. } = &self.verifier;
         let tagged = Zeroizing::new(tagged(self.secret.as_bytes()));
         let key = Zeroizing::new(STANDARD.encode(*tagged));
-        Zeroizing::new(format!(
-            "{PRIVATE_PREFIX}{name}+{:08x}+{}",
-            u32::from_be_bytes(*id),
-            *key
-        ))
+        Zeroizing::new(format!("{PRIVATE_PREFIX}{name}+{:08x}+{}", u32::from_be_bytes(*id), *key))
     }
 }
 
 impl fmt::Debug for SignerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignerKey")
-            .field("verifier", &self.verifier)
-            .finish_non_exhaustive()
+        f.debug_struct("SignerKey").field("verifier", &self.verifier).finish_non_exhaustive()
     }
 }
 
@@ -210,9 +192,5 @@ fn decode(key: &str) -> Result<[u8; KEY_BYTES], KeyError> {
 
 fn expect_id(verifier: &VerifierKey, id: &str) -> Result<(), KeyError> {
     let want = u32::from_be_bytes(verifier.id);
-    if id == format!("{want:08x}") {
-        Ok(())
-    } else {
-        Err(KeyError::Id)
-    }
+    if id == format!("{want:08x}") { Ok(()) } else { Err(KeyError::Id) }
 }

@@ -16,7 +16,7 @@
 //! [tlog-checkpoint]: https://c2sp.org/tlog-checkpoint
 //! [tlog-proof]: https://c2sp.org/tlog-proof
 
-#![forbid(unsafe_code)]
+#![forbid(unsafe_code, clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
 
 pub mod bundle;
 mod checkpoint;

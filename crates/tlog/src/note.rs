@@ -61,10 +61,7 @@ impl Note {
             key_id: key.verifier().id(),
             bytes: key.sign(text.as_bytes()).to_vec(),
         });
-        let note = Self {
-            text: text.to_owned(),
-            signatures: signatures.collect(),
-        };
+        let note = Self { text: text.to_owned(), signatures: signatures.collect() };
         // What this crate writes, it reads: one set of rules.
         Self::parse(note.to_string().as_bytes())
     }
@@ -88,10 +85,7 @@ impl Note {
             .iter()
             .enumerate()
             .map(|(i, line)| Signature::parse(line).ok_or(NoteError::SignatureLine(i + 1)));
-        Ok(Self {
-            text: note[..end].to_owned(),
-            signatures: signatures.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { text: note[..end].to_owned(), signatures: signatures.collect::<Result<_, _>>()? })
     }
 
     /// The signed text, its last line feed included. Not to be used before [`Note::verify`].
@@ -122,11 +116,7 @@ impl Note {
                 signed_by.push(key);
             }
         }
-        if signed_by.is_empty() {
-            Err(NoteError::Unsigned)
-        } else {
-            Ok(signed_by)
-        }
+        if signed_by.is_empty() { Err(NoteError::Unsigned) } else { Ok(signed_by) }
     }
 }
 
@@ -134,9 +124,7 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        self.signatures
-            .iter()
-            .try_for_each(|signature| writeln!(f, "{signature}"))
+        self.signatures.iter().try_for_each(|signature| writeln!(f, "{signature}"))
     }
 }
 
@@ -146,11 +134,7 @@ impl Signature {
         let decoded = STANDARD.decode(encoded).ok()?;
         let (key_id, bytes) = decoded.split_first_chunk()?;
         let well_formed = is_key_name(name) && !bytes.is_empty();
-        well_formed.then(|| Self {
-            name: name.to_owned(),
-            key_id: *key_id,
-            bytes: bytes.to_vec(),
-        })
+        well_formed.then(|| Self { name: name.to_owned(), key_id: *key_id, bytes: bytes.to_vec() })
     }
 
     fn claims(&self, key: &VerifierKey) -> bool {
@@ -178,11 +162,6 @@ impl Signature {
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "\u{2014} {} {}",
-            self.name,
-            STANDARD.encode([&self.key_id[..], &self.bytes].concat())
-        )
+        write!(f, "\u{2014} {} {}", self.name, STANDARD.encode([&self.key_id[..], &self.bytes].concat()))
     }
 }

@@ -51,10 +51,7 @@ pub struct Plan {
 
 impl Plan {
     fn new(size: u64, ranges: impl IntoIterator<Item = Range<u64>>) -> Self {
-        Self {
-            size,
-            covers: ranges.into_iter().map(cover).collect(),
-        }
+        Self { size, covers: ranges.into_iter().map(cover).collect() }
     }
 
     /// The plan of the inclusion proof of entry `index` in a tree of `size` entries.
@@ -109,10 +106,7 @@ impl Plan {
     /// The tiles that hold them, in order and once each, at their widths in this tree.
     #[must_use]
     pub fn tiles(&self) -> Vec<Tile> {
-        let tiles: BTreeSet<Tile> = self
-            .nodes()
-            .filter_map(|node| Tile::holding(node, self.size))
-            .collect();
+        let tiles: BTreeSet<Tile> = self.nodes().filter_map(|node| Tile::holding(node, self.size)).collect();
         tiles.into_iter().collect()
     }
 
@@ -123,9 +117,7 @@ impl Plan {
 }
 
 fn read(cover: &[Node], source: &(impl Nodes + ?Sized)) -> Result<Hash, ProofError> {
-    let hashes = cover
-        .iter()
-        .map(|&node| source.node(node).ok_or(ProofError::Missing(node)));
+    let hashes = cover.iter().map(|&node| source.node(node).ok_or(ProofError::Missing(node)));
     let hashes = hashes.collect::<Result<Vec<_>, _>>()?;
     Ok(fold(hashes.into_iter()).unwrap_or_else(empty_root))
 }
@@ -194,10 +186,7 @@ impl PathShape {
     fn new(index: u64, size: u64) -> Self {
         let inner = u64::BITS - (index ^ (size - 1)).leading_zeros();
         let border = index.checked_shr(inner).unwrap_or(0).count_ones();
-        Self {
-            inner: inner as usize,
-            border: border as usize,
-        }
+        Self { inner: inner as usize, border: border as usize }
     }
 }
 
@@ -248,10 +237,7 @@ pub fn verify_consistency(
     };
     let (inner, border) = path.split_at(inner);
     let turns = (old - 1) >> shift;
-    let inner_left = inner
-        .iter()
-        .enumerate()
-        .filter(|(step, _)| is_right(turns, *step));
+    let inner_left = inner.iter().enumerate().filter(|(step, _)| is_right(turns, *step));
     let old_top = inner_left.fold(seed, |right, (_, left)| node_hash(left, &right));
     expect_root(climb_right(old_top, border), old_root)?;
     expect_root(climb_right(climb(seed, inner, turns), border), new_root)
@@ -260,11 +246,7 @@ pub fn verify_consistency(
 /// Climbs along siblings; bit `i` of `turns` says that the path is the right child at step `i`.
 fn climb(start: Hash, siblings: &[Hash], turns: u64) -> Hash {
     siblings.iter().enumerate().fold(start, |hash, (step, sibling)| {
-        if is_right(turns, step) {
-            node_hash(sibling, &hash)
-        } else {
-            node_hash(&hash, sibling)
-        }
+        if is_right(turns, step) { node_hash(sibling, &hash) } else { node_hash(&hash, sibling) }
     })
 }
 
@@ -279,17 +261,9 @@ fn climb_right(start: Hash, siblings: &[Hash]) -> Hash {
 
 fn expect_length(proof: &[Hash], want: usize) -> Result<(), ProofError> {
     let got = proof.len();
-    if got == want {
-        Ok(())
-    } else {
-        Err(ProofError::Length { got, want })
-    }
+    if got == want { Ok(()) } else { Err(ProofError::Length { got, want }) }
 }
 
 fn expect_root(got: Hash, want: &Hash) -> Result<(), ProofError> {
-    if got == *want {
-        Ok(())
-    } else {
-        Err(ProofError::Mismatch)
-    }
+    if got == *want { Ok(()) } else { Err(ProofError::Mismatch) }
 }

@@ -62,14 +62,8 @@ impl Receipt {
             return Err(ReceiptError::TooLong(bytes.len()));
         }
         let text = std::str::from_utf8(bytes).map_err(|error| {
-            let line = 1 + bytes[..error.valid_up_to()]
-                .iter()
-                .filter(|&&b| b == b'\n')
-                .count();
-            ReceiptError::Line {
-                line,
-                expected: "UTF-8 text",
-            }
+            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
+            ReceiptError::Line { line, expected: "UTF-8 text" }
         })?;
         text.parse()
     }
@@ -77,13 +71,7 @@ impl Receipt {
     /// Checks, offline, that `entry` is in the log `origin` whose key is `key`; returns the checkpoint that proves it.
     pub fn verify(&self, entry: &[u8], key: &VerifierKey, origin: &str) -> Result<Checkpoint, ReceiptError> {
         let checkpoint = open_checkpoint(self.checkpoint.as_bytes(), key, origin)?;
-        verify_inclusion(
-            self.index,
-            checkpoint.size,
-            &leaf_hash(entry),
-            &self.hashes,
-            &checkpoint.root,
-        )?;
+        verify_inclusion(self.index, checkpoint.size, &leaf_hash(entry), &self.hashes, &checkpoint.root)?;
         Ok(checkpoint)
     }
 }
@@ -95,9 +83,7 @@ impl fmt::Display for Receipt {
             writeln!(f, "extra {}", STANDARD.encode(extra))?;
         }
         writeln!(f, "index {}", self.index)?;
-        self.hashes
-            .iter()
-            .try_for_each(|hash| writeln!(f, "{}", hash.to_base64()))?;
+        self.hashes.iter().try_for_each(|hash| writeln!(f, "{}", hash.to_base64()))?;
         write!(f, "\n{}", self.checkpoint)
     }
 }
@@ -106,21 +92,14 @@ impl FromStr for Receipt {
     type Err = ReceiptError;
 
     fn from_str(text: &str) -> Result<Self, ReceiptError> {
-        let mut lines = Lines {
-            rest: text,
-            number: 0,
-        };
+        let mut lines = Lines { rest: text, number: 0 };
         if lines.next()? != HEADER {
             return Err(lines.malformed("c2sp.org/tlog-proof@v1"));
         }
         let mut line = lines.next()?;
         let mut extra = None;
         if let Some(encoded) = line.strip_prefix("extra ") {
-            extra = Some(
-                STANDARD
-                    .decode(encoded)
-                    .map_err(|_| lines.malformed("extra data in Base 64"))?,
-            );
+            extra = Some(STANDARD.decode(encoded).map_err(|_| lines.malformed("extra data in Base 64"))?);
             line = lines.next()?;
         }
         let index = line.strip_prefix("index ").and_then(decimal::parse);
@@ -138,12 +117,7 @@ impl FromStr for Receipt {
                 ),
             }
         }
-        Ok(Self {
-            extra,
-            index,
-            hashes,
-            checkpoint: lines.rest.to_owned(),
-        })
+        Ok(Self { extra, index, hashes, checkpoint: lines.rest.to_owned() })
     }
 }
 
@@ -156,18 +130,13 @@ struct Lines<'a> {
 impl<'a> Lines<'a> {
     fn next(&mut self) -> Result<&'a str, ReceiptError> {
         self.number += 1;
-        let (line, rest) = self
-            .rest
-            .split_once('\n')
-            .ok_or_else(|| self.malformed("a line feed at its end"))?;
+        let (line, rest) =
+            self.rest.split_once('\n').ok_or_else(|| self.malformed("a line feed at its end"))?;
         self.rest = rest;
         Ok(line)
     }
 
     fn malformed(&self, expected: &'static str) -> ReceiptError {
-        ReceiptError::Line {
-            line: self.number,
-            expected,
-        }
+        ReceiptError::Line { line: self.number, expected }
     }
 }

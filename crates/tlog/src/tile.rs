@@ -84,11 +84,7 @@ impl Tile {
 
     /// A full tile. The kind must be one that exists.
     pub(crate) fn full(kind: TileKind, index: u64) -> Self {
-        Self {
-            kind,
-            index,
-            width: TILE_WIDTH,
-        }
+        Self { kind, index, width: TILE_WIDTH }
     }
 
     /// The last tile of a row of `items`, if it is partial.
@@ -160,11 +156,7 @@ impl FromStr for Tile {
     fn from_str(path: &str) -> Result<Self, TileError> {
         let tile = parse_path(path).ok_or(TileError::Path)?;
         // Leading zero groups and the like have another canonical form.
-        if tile.path() == path {
-            Ok(tile)
-        } else {
-            Err(TileError::Path)
-        }
+        if tile.path() == path { Ok(tile) } else { Err(TileError::Path) }
     }
 }
 
@@ -197,13 +189,11 @@ pub fn growth(old: u64, new: u64) -> impl Iterator<Item = Tile> {
         let shift = level * TILE_HEIGHT;
         (TileKind::Hashes(level), old >> shift, new >> shift)
     });
-    std::iter::once((TileKind::Entries, old, new))
-        .chain(levels)
-        .flat_map(|(kind, old, new)| {
-            let width = u64::from(TILE_WIDTH);
-            let full = (old / width..new / width).map(move |index| Tile::full(kind, index));
-            full.chain(Tile::partial(kind, new).filter(|_| old != new))
-        })
+    std::iter::once((TileKind::Entries, old, new)).chain(levels).flat_map(|(kind, old, new)| {
+        let width = u64::from(TILE_WIDTH);
+        let full = (old / width..new / width).map(move |index| Tile::full(kind, index));
+        full.chain(Tile::partial(kind, new).filter(|_| old != new))
+    })
 }
 
 /// Where a node is stored: `count` hashes of a tile from `start` on, whose root it is.
@@ -256,16 +246,8 @@ impl TileSet {
 
 impl Nodes for TileSet {
     fn node(&self, node: Node) -> Option<Hash> {
-        let Place {
-            level,
-            index,
-            start,
-            count,
-        } = Place::of(node);
-        self.rows
-            .get(&(level, index))?
-            .get(start..start + count)
-            .map(root)
+        let Place { level, index, start, count } = Place::of(node);
+        self.rows.get(&(level, index))?.get(start..start + count).map(root)
     }
 }
 
@@ -273,18 +255,10 @@ impl Nodes for TileSet {
 pub(crate) fn parse_hashes(tile: Tile, bytes: &[u8]) -> Result<Vec<Hash>, TileError> {
     let want = usize::from(tile.width) * Hash::BYTES;
     let (hashes, []) = bytes.as_chunks() else {
-        return Err(TileError::Length {
-            tile,
-            got: bytes.len(),
-            want,
-        });
+        return Err(TileError::Length { tile, got: bytes.len(), want });
     };
     if bytes.len() != want {
-        return Err(TileError::Length {
-            tile,
-            got: bytes.len(),
-            want,
-        });
+        return Err(TileError::Length { tile, got: bytes.len(), want });
     }
     Ok(hashes.iter().map(|&hash| Hash(hash)).collect())
 }

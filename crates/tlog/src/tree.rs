@@ -34,8 +34,7 @@ impl Nodes for [Hash] {
         let width = 1_u64.checked_shl(node.level.into())?;
         let start = node.index.checked_mul(width)?;
         let end = start.checked_add(width)?;
-        self.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
-            .map(root)
+        self.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?).map(root)
     }
 }
 
@@ -73,10 +72,7 @@ pub(crate) fn cover(entries: Range<u64>) -> Vec<Node> {
     let mut start = entries.start;
     while start < entries.end {
         let level = (entries.end - start).ilog2();
-        nodes.push(Node {
-            level: level as u8,
-            index: start >> level,
-        });
+        nodes.push(Node { level: level as u8, index: start >> level });
         start += 1 << level;
     }
     nodes
@@ -104,9 +100,7 @@ impl Frontier {
     /// The frontier of the first `size` entries that `source` holds, or the first subtree that it lacks.
     pub fn read(size: u64, source: &(impl Nodes + ?Sized)) -> Result<Self, Node> {
         let nodes = cover(0..size).into_iter();
-        let subtrees = nodes
-            .map(|node| source.node(node).ok_or(node))
-            .collect::<Result<_, _>>()?;
+        let subtrees = nodes.map(|node| source.node(node).ok_or(node)).collect::<Result<_, _>>()?;
         Ok(Self { size, subtrees })
     }
 
@@ -114,10 +108,7 @@ impl Frontier {
     pub fn append(&mut self, leaf: Hash) {
         let merges = self.size.trailing_ones() as usize;
         let merged = self.subtrees.split_off(self.subtrees.len() - merges);
-        let subtree = merged
-            .iter()
-            .rev()
-            .fold(leaf, |right, left| node_hash(left, &right));
+        let subtree = merged.iter().rev().fold(leaf, |right, left| node_hash(left, &right));
         self.subtrees.push(subtree);
         self.size += 1;
     }

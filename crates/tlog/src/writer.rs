@@ -31,10 +31,7 @@ impl TileWriter {
     #[must_use]
     pub fn needs(size: u64) -> Vec<Tile> {
         let rows = levels(size).filter_map(|(level, items)| Tile::partial(TileKind::Hashes(level), items));
-        Tile::partial(TileKind::Entries, size)
-            .into_iter()
-            .chain(rows)
-            .collect()
+        Tile::partial(TileKind::Entries, size).into_iter().chain(rows).collect()
     }
 
     /// The writer of a log of `size` entries, from the files that [`TileWriter::needs`] names. Entries are hashed
@@ -44,12 +41,10 @@ impl TileWriter {
             let file = files.iter().find(|(found, _)| *found == tile);
             file.map(|(_, bytes)| bytes).ok_or(TileError::Missing(tile))
         };
-        let rows = levels(size).map(
-            |(level, items)| match Tile::partial(TileKind::Hashes(level), items) {
-                Some(tile) => parse_hashes(tile, read(tile)?),
-                None => Ok(Vec::new()),
-            },
-        );
+        let rows = levels(size).map(|(level, items)| match Tile::partial(TileKind::Hashes(level), items) {
+            Some(tile) => parse_hashes(tile, read(tile)?),
+            None => Ok(Vec::new()),
+        });
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
         let bundle = match Tile::partial(TileKind::Entries, size) {
             Some(tile) => check_bundle(tile, read(tile)?, &rows[0])?.to_vec(),
@@ -65,10 +60,7 @@ impl TileWriter {
         let mut full = Vec::new();
         if self.size.is_multiple_of(TILE_WIDTH.into()) {
             let index = self.size / u64::from(TILE_WIDTH) - 1;
-            full.push((
-                Tile::full(TileKind::Entries, index),
-                std::mem::take(&mut self.bundle),
-            ));
+            full.push((Tile::full(TileKind::Entries, index), std::mem::take(&mut self.bundle)));
         }
         self.carry(leaf_hash(entry), &mut full);
         Ok(full)
@@ -97,11 +89,9 @@ impl TileWriter {
     #[must_use]
     pub fn partials(&self) -> Vec<TileFile> {
         let bundle = Tile::partial(TileKind::Entries, self.size).map(|tile| (tile, self.bundle.clone()));
-        let rows = levels(self.size)
-            .zip(&self.rows)
-            .filter_map(|((level, items), row)| {
-                Tile::partial(TileKind::Hashes(level), items).map(|tile| (tile, concat(row)))
-            });
+        let rows = levels(self.size).zip(&self.rows).filter_map(|((level, items), row)| {
+            Tile::partial(TileKind::Hashes(level), items).map(|tile| (tile, concat(row)))
+        });
         bundle.into_iter().chain(rows).collect()
     }
 
@@ -155,14 +145,9 @@ fn concat(row: &[Hash]) -> Vec<u8> {
 
 fn check_bundle<'a>(tile: Tile, bytes: &'a [u8], leaves: &[Hash]) -> Result<&'a [u8], TileError> {
     let entries = bundle::parse(bytes, tile.width()).map_err(|error| TileError::Bundle { tile, error })?;
-    let wrong = entries
-        .iter()
-        .zip(leaves)
-        .position(|(entry, leaf)| leaf_hash(entry) != *leaf);
+    let wrong = entries.iter().zip(leaves).position(|(entry, leaf)| leaf_hash(entry) != *leaf);
     match wrong {
-        Some(offset) => Err(TileError::Entry {
-            index: tile.index() * u64::from(TILE_WIDTH) + offset as u64,
-        }),
+        Some(offset) => Err(TileError::Entry { index: tile.index() * u64::from(TILE_WIDTH) + offset as u64 }),
         None => Ok(bytes),
     }
 }

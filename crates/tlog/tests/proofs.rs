@@ -12,9 +12,7 @@ use proptest::prelude::*;
 const LARGEST: usize = 130;
 
 fn leaves(size: usize) -> Vec<Hash> {
-    (0..size)
-        .map(|i| leaf_hash(format!("entry {i}").as_bytes()))
-        .collect()
+    (0..size).map(|i| leaf_hash(format!("entry {i}").as_bytes())).collect()
 }
 
 /// Proofs that differ from `proof` in one place each: a flipped bit, a swap, a dropped or an added hash.
@@ -69,18 +67,11 @@ fn every_inclusion_proof_holds_and_no_changed_one_does() {
         for index in 0..size {
             let (i, n, leaf) = (index as u64, size as u64, &leaves[index]);
             let proof = InclusionProof::prove(i, n, &leaves[..]).unwrap();
-            assert_eq!(
-                proof.hashes,
-                naive::inclusion(index, &leaves[..size]),
-                "entry {i} of {n}"
-            );
+            assert_eq!(proof.hashes, naive::inclusion(index, &leaves[..size]), "entry {i} of {n}");
             assert_eq!(proof.verify(leaf, &root), Ok(()), "entry {i} of {n}");
 
             for wrong in changed(&proof.hashes, root) {
-                assert!(
-                    verify_inclusion(i, n, leaf, &wrong, &root).is_err(),
-                    "entry {i} of {n}"
-                );
+                assert!(verify_inclusion(i, n, leaf, &wrong, &root).is_err(), "entry {i} of {n}");
                 refused += 1;
             }
             for index in [i.wrapping_sub(1), i + 1, i ^ 2, n] {
@@ -105,18 +96,11 @@ fn every_consistency_proof_holds_and_no_changed_one_does() {
         for old in 0..=new {
             let (m, n) = (old as u64, new as u64);
             let proof = ConsistencyProof::prove(m, n, &leaves[..]).unwrap();
-            assert_eq!(
-                proof.hashes,
-                naive::consistency(old, &leaves[..new]),
-                "{m} to {n}"
-            );
+            assert_eq!(proof.hashes, naive::consistency(old, &leaves[..new]), "{m} to {n}");
             assert_eq!(proof.verify(&roots[old], &roots[new]), Ok(()), "{m} to {n}");
 
             for wrong in changed(&proof.hashes, leaves[0]) {
-                assert!(
-                    verify_consistency(m, n, &roots[old], &roots[new], &wrong).is_err(),
-                    "{m} to {n}"
-                );
+                assert!(verify_consistency(m, n, &roots[old], &roots[new], &wrong).is_err(), "{m} to {n}");
                 refused += 1;
             }
             if old == 0 || old == new {
@@ -148,30 +132,15 @@ fn sizes_at_the_end_of_the_number_range_are_handled() {
                 ProofError::Missing(plan.nodes().next().unwrap())
             );
             let outcome = verify_inclusion(index, size, &hash, &[hash; 64], &hash);
-            assert!(matches!(
-                outcome,
-                Err(ProofError::Mismatch | ProofError::Length { .. })
-            ));
+            assert!(matches!(outcome, Err(ProofError::Mismatch | ProofError::Length { .. })));
             Plan::consistency(index, size).unwrap();
             assert!(verify_consistency(index, size, &hash, &hash, &[hash; 64]).is_err());
         }
-        assert_eq!(
-            Plan::inclusion(size, size),
-            Err(ProofError::OutsideTree { index: size, size })
-        );
+        assert_eq!(Plan::inclusion(size, size), Err(ProofError::OutsideTree { index: size, size }));
     }
-    assert_eq!(
-        Plan::consistency(2, 1),
-        Err(ProofError::Shrunk { old: 2, new: 1 })
-    );
-    assert_eq!(
-        verify_consistency(2, 1, &hash, &hash, &[]),
-        Err(ProofError::Shrunk { old: 2, new: 1 })
-    );
-    assert_eq!(
-        verify_consistency(0, 5, &hash, &hash, &[]),
-        Err(ProofError::Mismatch)
-    );
+    assert_eq!(Plan::consistency(2, 1), Err(ProofError::Shrunk { old: 2, new: 1 }));
+    assert_eq!(verify_consistency(2, 1, &hash, &hash, &[]), Err(ProofError::Shrunk { old: 2, new: 1 }));
+    assert_eq!(verify_consistency(0, 5, &hash, &hash, &[]), Err(ProofError::Mismatch));
 }
 
 /// Sizes near the edges of tiles, where partial tiles and levels come and go.

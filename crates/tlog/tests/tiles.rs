@@ -10,9 +10,7 @@ use assay_tlog::{
 use proptest::prelude::*;
 
 fn entries(range: std::ops::Range<u64>) -> Vec<Vec<u8>> {
-    range
-        .map(|i| vec![b'0' + (i % 10) as u8; (i % 67) as usize])
-        .collect()
+    range.map(|i| vec![b'0' + (i % 10) as u8; (i % 67) as usize]).collect()
 }
 
 /// The tile at these coordinates by the words of the specification: `MTH(D[(n * 256 + i) * 256**l : ...])`.
@@ -20,14 +18,12 @@ fn by_definition(tile: &Tile, entries: &[Vec<u8>]) -> Vec<u8> {
     let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
     let items = (tile.index() as usize * 256..).take(tile.width().into());
     match tile.kind() {
-        TileKind::Entries => items
-            .flat_map(|i| [&(entries[i].len() as u16).to_be_bytes()[..], &entries[i]].concat())
-            .collect(),
+        TileKind::Entries => {
+            items.flat_map(|i| [&(entries[i].len() as u16).to_be_bytes()[..], &entries[i]].concat()).collect()
+        }
         TileKind::Hashes(level) => {
             let span = 256_usize.pow(level.into());
-            items
-                .flat_map(|i| root(&leaves[i * span..(i + 1) * span]).0)
-                .collect()
+            items.flat_map(|i| root(&leaves[i * span..(i + 1) * span]).0).collect()
         }
     }
 }
@@ -48,12 +44,7 @@ fn every_file_has_the_bytes_of_its_definition() {
 #[test]
 fn paths_round_trip_and_only_the_canonical_one_is_read() {
     for index in [0, 1, 999, 1_000, 1_001_000, 1_234_067, 999_999_999, u64::MAX] {
-        for kind in [
-            TileKind::Entries,
-            TileKind::Hashes(0),
-            TileKind::Hashes(7),
-            TileKind::Hashes(63),
-        ] {
+        for kind in [TileKind::Entries, TileKind::Hashes(0), TileKind::Hashes(7), TileKind::Hashes(63)] {
             for width in [1, 9, 255, 256] {
                 let tile = Tile::new(kind, index, width).unwrap();
                 assert_eq!(tile.path().parse(), Ok(tile));
@@ -110,9 +101,7 @@ fn bundles_refuse_what_the_format_cannot_hold() {
     let mut writer = TileWriter::new();
     writer.grow(&[vec![7; MAX_ENTRY_BYTES]]).unwrap();
     let before = writer.clone();
-    let too_long = Err(BundleError::EntryTooLong {
-        bytes: MAX_ENTRY_BYTES + 1,
-    });
+    let too_long = Err(BundleError::EntryTooLong { bytes: MAX_ENTRY_BYTES + 1 });
     assert_eq!(writer.append(&vec![7; MAX_ENTRY_BYTES + 1]), too_long);
     assert_eq!(writer.grow(&[vec![1], vec![7; MAX_ENTRY_BYTES + 1]]), too_long);
     assert_eq!(writer, before, "a refused entry leaves no trace");
@@ -120,14 +109,8 @@ fn bundles_refuse_what_the_format_cannot_hold() {
     let bytes = [0, 1, b'a', 0, 0, 0, 2, b'b', b'c'];
     assert_eq!(bundle::parse(&bytes, 3), Ok(vec![&b"a"[..], b"", b"bc"]));
     assert_eq!(bundle::parse(&bytes, 2), Err(BundleError::Trailing { bytes: 4 }));
-    assert_eq!(
-        bundle::parse(&bytes, 4),
-        Err(BundleError::Truncated { entry: 3, want: 4 })
-    );
-    assert_eq!(
-        bundle::parse(&bytes[..8], 3),
-        Err(BundleError::Truncated { entry: 2, want: 3 })
-    );
+    assert_eq!(bundle::parse(&bytes, 4), Err(BundleError::Truncated { entry: 3, want: 4 }));
+    assert_eq!(bundle::parse(&bytes[..8], 3), Err(BundleError::Truncated { entry: 2, want: 3 }));
 }
 
 #[test]
@@ -163,14 +146,7 @@ fn a_tile_set_prefers_the_wider_tile_and_refuses_other_files() {
     set.insert(narrow, &leaves[0].0).unwrap();
     assert_eq!(Frontier::read(2, &set).unwrap().root(), root(&leaves));
     assert_eq!(Frontier::read(3, &set), Err(Node { level: 0, index: 2 }));
-    assert_eq!(
-        set.insert(wide, &[0; 63]),
-        Err(TileError::Length {
-            tile: wide,
-            got: 63,
-            want: 64
-        })
-    );
+    assert_eq!(set.insert(wide, &[0; 63]), Err(TileError::Length { tile: wide, got: 63, want: 64 }));
     let bundle = Tile::new(TileKind::Entries, 0, 1).unwrap();
     assert_eq!(set.insert(bundle, &[0, 0]), Err(TileError::NotHashes(bundle)));
 }
@@ -178,15 +154,9 @@ fn a_tile_set_prefers_the_wider_tile_and_refuses_other_files() {
 /// Checks a published folder as a verifier does: each entry appended to a new writer, each file compared.
 fn first_difference(published: &BTreeMap<Tile, Vec<u8>>, entries: &[Vec<u8>]) -> Option<Tile> {
     let mut writer = TileWriter::new();
-    let mut files: Vec<TileFile> = entries
-        .iter()
-        .flat_map(|entry| writer.append(entry).unwrap())
-        .collect();
+    let mut files: Vec<TileFile> = entries.iter().flat_map(|entry| writer.append(entry).unwrap()).collect();
     files.extend(writer.partials());
-    files
-        .into_iter()
-        .find(|(tile, bytes)| published.get(tile) != Some(bytes))
-        .map(|(tile, _)| tile)
+    files.into_iter().find(|(tile, bytes)| published.get(tile) != Some(bytes)).map(|(tile, _)| tile)
 }
 
 proptest! {

@@ -47,10 +47,7 @@ fn hashes(texts: &[&str]) -> Vec<Hash> {
 
 #[test]
 fn roots_of_the_reference_tree() {
-    assert_eq!(
-        empty_root().to_string(),
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    );
+    assert_eq!(empty_root().to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     let leaves = leaves();
     let mut frontier = Frontier::new();
     for (size, want) in (1..).zip(ROOTS) {
@@ -99,19 +96,9 @@ fn consistency_proofs_of_the_reference_tree() {
 #[test]
 fn tiles_of_the_specification() {
     assert_eq!("tile/3/x001/x234/067".parse::<Tile>().unwrap().index(), 1_234_067);
-    let partial: Vec<String> = growth(0, 70_000)
-        .map(|tile| tile.path())
-        .filter(|path| path.contains(".p/"))
-        .collect();
-    assert_eq!(
-        partial,
-        [
-            "tile/entries/273.p/112",
-            "tile/0/273.p/112",
-            "tile/1/001.p/17",
-            "tile/2/000.p/1"
-        ]
-    );
+    let partial: Vec<String> =
+        growth(0, 70_000).map(|tile| tile.path()).filter(|path| path.contains(".p/")).collect();
+    assert_eq!(partial, ["tile/entries/273.p/112", "tile/0/273.p/112", "tile/1/001.p/17", "tile/2/000.p/1"]);
     assert_eq!(growth(0, 70_000).count(), 2 * 273 + 1 + 4);
     let paths: Vec<String> = growth(0, 256).map(|tile| tile.path()).collect();
     assert_eq!(paths, ["tile/entries/000", "tile/0/000", "tile/1/000.p/1"]);
@@ -130,51 +117,32 @@ fn notes_of_the_go_checksum_database() {
     let peter: VerifierKey = PETER.parse().unwrap();
     let enoch: VerifierKey = ENOCH.parse().unwrap();
     let secret: SignerKey = PETER_SECRET.parse().unwrap();
-    assert_eq!(
-        (secret.verifier(), &*secret.expose().as_str()),
-        (&peter, PETER_SECRET)
-    );
-    assert_eq!(
-        Note::sign(TEXT, &[&secret]).unwrap().to_string(),
-        format!("{TEXT}\n{PETER_LINE}")
-    );
+    assert_eq!((secret.verifier(), secret.expose().as_str()), (&peter, PETER_SECRET));
+    assert_eq!(Note::sign(TEXT, &[&secret]).unwrap().to_string(), format!("{TEXT}\n{PETER_LINE}"));
 
     let both = Note::parse(format!("{TEXT}\n{PETER_LINE}{ENOCH_LINE}").as_bytes()).unwrap();
     assert_eq!(both.text(), TEXT);
     assert_eq!(both.verify(&[]), Err(NoteError::Unsigned));
     assert_eq!(both.verify(std::slice::from_ref(&enoch)), Ok(vec![&enoch]));
-    assert_eq!(
-        both.verify(&[enoch.clone(), peter.clone()]),
-        Ok(vec![&peter, &enoch])
-    );
+    assert_eq!(both.verify(&[enoch.clone(), peter.clone()]), Ok(vec![&peter, &enoch]));
 
     // The same name and id with another signature: known, and wrong, so the whole note falls.
     let forged = PETER_LINE.replace("ZJku", "ABCD");
     let note = Note::parse(format!("{TEXT}\n{forged}{ENOCH_LINE}").as_bytes()).unwrap();
     assert_eq!(note.verify(std::slice::from_ref(&enoch)), Ok(vec![&enoch]));
-    assert_eq!(
-        note.verify(&[enoch, peter]),
-        Err(NoteError::BadSignature("PeterNeumann".into()))
-    );
+    assert_eq!(note.verify(&[enoch, peter]), Err(NoteError::BadSignature("PeterNeumann".into())));
 }
 
 #[test]
 fn a_checkpoint_of_the_go_checksum_database() {
-    let key: VerifierKey = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
-        .parse()
-        .unwrap();
+    let key: VerifierKey =
+        "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8".parse().unwrap();
     let origin = "go.sum database tree";
     let note = "go.sum database tree\n63096908\n8lHrQPRYe4KT4WQ9/Qk8/taKnD6IRHbFgfN7vQE2Y54=\n\n\
                 — sum.golang.org Az3gri/oVBN1jAhNZ/iS+W31psFAWRT20/GyrhpU6taFwulQGetBkH5S7wpGXdS935jiIGiUUAXBVHzT/P6fYhqAmAk=\n";
     let checkpoint = open_checkpoint(note.as_bytes(), &key, origin).unwrap();
-    assert_eq!(
-        (checkpoint.origin.as_str(), checkpoint.size),
-        (origin, 63_096_908)
-    );
-    assert_eq!(
-        checkpoint.root.to_base64(),
-        "8lHrQPRYe4KT4WQ9/Qk8/taKnD6IRHbFgfN7vQE2Y54="
-    );
+    assert_eq!((checkpoint.origin.as_str(), checkpoint.size), (origin, 63_096_908));
+    assert_eq!(checkpoint.root.to_base64(), "8lHrQPRYe4KT4WQ9/Qk8/taKnD6IRHbFgfN7vQE2Y54=");
     let grown = note.replace("63096908", "63096909");
     assert!(open_checkpoint(grown.as_bytes(), &key, origin).is_err());
     assert!(open_checkpoint(note.as_bytes(), &key, "another log").is_err());

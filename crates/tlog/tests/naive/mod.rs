@@ -34,11 +34,7 @@ pub(crate) fn inclusion(index: usize, leaves: &[Hash]) -> Vec<Hash> {
 
 /// PROOF; empty for an empty earlier tree, which the RFC leaves out.
 pub(crate) fn consistency(old: usize, leaves: &[Hash]) -> Vec<Hash> {
-    if old == 0 {
-        vec![]
-    } else {
-        subproof(old, leaves, true)
-    }
+    if old == 0 { vec![] } else { subproof(old, leaves, true) }
 }
 
 fn subproof(old: usize, leaves: &[Hash], known: bool) -> Vec<Hash> {

@@ -1,0 +1,289 @@
+//! Fuzz targets of every parser: they never panic, and what they accept they write back byte for byte.
+//!
+//! Each target is a plain function over bytes, driven here by a seeded mutator of valid inputs; a failure prints the
+//! input. `ASSAY_FUZZ_SECONDS=60 cargo test -p assay-tlog --test fuzz` looks longer.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_macros)]
+
+use std::time::{Duration, Instant};
+
+use assay_tlog::{
+    Checkpoint, Hash, InclusionProof, Note, Receipt, SignerKey, Tile, TileKind, TileSet, TileWriter,
+    VerifierKey, bundle, leaf_hash, open_checkpoint, root, sign_checkpoint, verify_consistency,
+    verify_inclusion,
+};
+use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+type Target = fn(&[u8]);
+
+const ORIGIN: &str = "example.com/log";
+const ROUNDS: u32 = 4_000;
+
+fn note(bytes: &[u8]) {
+    if let Ok(note) = Note::parse(bytes) {
+        assert_eq!(note.to_string().as_bytes(), bytes);
+        let signed = note.verify(std::slice::from_ref(signer().verifier())).is_ok();
+        assert!(!signed || note.text() == checkpoint().to_string(), "a signature holds for another text");
+    }
+}
+
+fn checkpoint_text(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(checkpoint) = text.parse::<Checkpoint>() {
+        assert_eq!(checkpoint.to_string(), text);
+    }
+}
+
+fn signed_checkpoint(bytes: &[u8]) {
+    if let Ok(opened) = open_checkpoint(bytes, signer().verifier(), ORIGIN) {
+        assert_eq!(opened, checkpoint(), "a checkpoint that nobody signed");
+    }
+}
+
+fn receipt(bytes: &[u8]) {
+    if let Ok(receipt) = Receipt::parse(bytes) {
+        assert_eq!(receipt.to_string().as_bytes(), bytes);
+        if receipt.verify(&entry(3), signer().verifier(), ORIGIN).is_ok() {
+            assert_eq!((receipt.index, receipt.hashes), (3, inclusion().hashes), "a proof that nobody made");
+        }
+        assert!(Receipt::parse(bytes).unwrap().verify(b"never logged", signer().verifier(), ORIGIN).is_err());
+    }
+}
+
+fn tile_path(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(tile) = text.parse::<Tile>() {
+        assert_eq!(tile.path(), text);
+    }
+}
+
+fn entry_bundle(bytes: &[u8]) {
+    for width in [0, 1, 3, 256] {
+        let Ok(entries) = bundle::parse(bytes, width) else {
+            continue;
+        };
+        let mut again = Vec::new();
+        entries.iter().for_each(|entry| bundle::push(&mut again, entry).unwrap());
+        assert_eq!(again, bytes);
+    }
+}
+
+fn hash_tile(bytes: &[u8]) {
+    for width in [1, 2, 255, 256] {
+        let tile = Tile::new(TileKind::Hashes(0), 0, width).unwrap();
+        let fits = bytes.len() == usize::from(width) * Hash::BYTES;
+        assert_eq!(TileSet::new().insert(tile, bytes).is_ok(), fits);
+        let _ = TileWriter::restore(width.into(), &[(tile, bytes.to_vec())]);
+    }
+}
+
+fn verifier_key(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(key) = text.parse::<VerifierKey>() {
+        assert_eq!(key.to_string(), text);
+    }
+}
+
+fn signer_key(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(key) = text.parse::<SignerKey>() {
+        assert_eq!(*key.expose(), text);
+    }
+}
+
+fn hash_text(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(hash) = text.parse::<Hash>() {
+        assert_eq!(hash.to_string(), text);
+    }
+    if let Ok(hash) = Hash::from_base64(text) {
+        assert_eq!(hash.to_base64(), text);
+    }
+}
+
+/// Two numbers, then hashes: nothing proves itself against the hash of other data.
+fn proofs(bytes: &[u8]) {
+    let Some((numbers, hashes)) = bytes.split_first_chunk::<16>() else {
+        return;
+    };
+    let [index, size] =
+        [&numbers[..8], &numbers[8..]].map(|eight| u64::from_be_bytes(eight.try_into().unwrap()));
+    let hashes: Vec<Hash> = hashes.as_chunks().0.iter().map(|&hash| Hash(hash)).collect();
+    let (leaf, root) = (leaf_hash(b"leaf"), leaf_hash(b"root"));
+    assert!(verify_inclusion(index, size, &leaf, &hashes, &root).is_err());
+    assert!(verify_consistency(index, size, &leaf, &root, &hashes).is_err());
+}
+
+fn entry(i: u8) -> Vec<u8> {
+    vec![b'a' + i; 3]
+}
+
+fn leaves() -> Vec<Hash> {
+    (0..7).map(|i| leaf_hash(&entry(i))).collect()
+}
+
+fn inclusion() -> InclusionProof {
+    InclusionProof::prove(3, 7, &leaves()[..]).unwrap()
+}
+
+fn signer() -> SignerKey {
+    SignerKey::from_seed(ORIGIN, &[1; 32]).unwrap()
+}
+
+fn checkpoint() -> Checkpoint {
+    Checkpoint::new(ORIGIN, 7, root(&leaves()))
+}
+
+/// Each target with valid inputs to start from.
+fn targets() -> Vec<(&'static str, Target, Vec<Vec<u8>>)> {
+    let signed = sign_checkpoint(&checkpoint(), &signer()).unwrap().to_string();
+    let other = SignerKey::from_seed("w.example/1", &[2; 32]).unwrap();
+    let cosigned = Note::sign(&checkpoint().to_string(), &[&signer(), &other]).unwrap().to_string();
+    let extended = format!("{}more\nlines\n", checkpoint());
+    let plain = Receipt { extra: None, index: 3, hashes: inclusion().hashes, checkpoint: signed.clone() };
+    let extra = Receipt { extra: Some(b"note".to_vec()), checkpoint: cosigned.clone(), ..plain.clone() };
+    let files = TileWriter::new().grow(&[entry(0), vec![], entry(2)]).unwrap();
+    let texts = |texts: &[String]| texts.iter().map(|text| text.clone().into_bytes()).collect::<Vec<_>>();
+    let paths =
+        ["tile/0/001", "tile/entries/x001/234.p/5", "tile/63/x018/x446/x744/x073/x709/x551/615.p/255"];
+    let numbers = [3_u64.to_be_bytes(), 7_u64.to_be_bytes()].concat();
+    let proof = [numbers, inclusion().hashes.iter().flat_map(|hash| hash.0).collect()].concat();
+    vec![
+        ("note", note, texts(&[signed.clone(), cosigned.clone(), "\n\n\u{2014} a AAAAAAA=\n".into()])),
+        ("checkpoint_text", checkpoint_text, texts(&[checkpoint().to_string(), extended])),
+        ("signed_checkpoint", signed_checkpoint, texts(&[signed, cosigned])),
+        ("receipt", receipt, texts(&[plain.to_string(), extra.to_string()])),
+        ("tile_path", tile_path, texts(&paths.map(String::from))),
+        ("entry_bundle", entry_bundle, vec![files[0].1.clone()]),
+        ("hash_tile", hash_tile, vec![files[1].1.clone(), vec![0; 32 * 256]]),
+        ("verifier_key", verifier_key, texts(&[signer().verifier().to_string()])),
+        ("signer_key", signer_key, texts(&[signer().expose().to_string()])),
+        ("hash_text", hash_text, texts(&[leaf_hash(b"").to_string(), leaf_hash(b"").to_base64()])),
+        ("proofs", proofs, vec![proof, [[255; 16].as_slice(), &[0; 64 * 32]].concat()]),
+    ]
+}
+
+fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
+    rng.next_u32() as usize % bound.max(1)
+}
+
+/// One small change: a bit, a cut, a splice from another seed, or a piece that parsers care about.
+fn mutate(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut ChaCha8Rng) {
+    const PIECES: [&[u8]; 12] = [
+        b"\n",
+        b"\n\n",
+        b" ",
+        b"0",
+        b"18446744073709551616",
+        b"-1",
+        b"+",
+        b"=",
+        b"\xff",
+        b"\x00",
+        "\u{2014} ".as_bytes(),
+        b"extra ",
+    ];
+    let at = below(rng, bytes.len() + 1);
+    match below(rng, 6) {
+        0 if at < bytes.len() => bytes[at] ^= 1 << below(rng, 8),
+        1 => bytes.truncate(at),
+        2 => {
+            let seed = &seeds[below(rng, seeds.len())];
+            let tail = &seed[below(rng, seed.len() + 1)..];
+            bytes.splice(at.., tail.iter().copied());
+        }
+        3 => {
+            let end = at + below(rng, bytes.len() - at + 1);
+            bytes.drain(at..end);
+        }
+        4 => {
+            let end = at + below(rng, (bytes.len() - at + 1).min(64));
+            let copy = bytes[at..end].to_vec();
+            bytes.splice(at..at, copy);
+        }
+        _ => {
+            bytes.splice(at..at, PIECES[below(rng, PIECES.len())].iter().copied());
+        }
+    }
+}
+
+fn run(name: &str, target: Target, bytes: &[u8]) {
+    let outcome = std::panic::catch_unwind(|| target(bytes));
+    assert!(outcome.is_ok(), "{name} failed on {:?}", String::from_utf8_lossy(bytes));
+}
+
+#[test]
+fn mutated_inputs_never_panic_and_round_trip() {
+    let seconds = std::env::var("ASSAY_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
+    let targets = targets();
+    let share = seconds.map(|seconds| Duration::from_secs(seconds) / targets.len() as u32);
+    for (name, target, seeds) in targets {
+        let mut rng = ChaCha8Rng::seed_from_u64(6962);
+        let start = Instant::now();
+        let mut rounds = 0;
+        seeds.iter().for_each(|seed| run(name, target, seed));
+        while rounds < ROUNDS || share.is_some_and(|share| start.elapsed() < share) {
+            let mut bytes = seeds[below(&mut rng, seeds.len())].clone();
+            for _ in 0..=below(&mut rng, 4) {
+                mutate(&mut bytes, &seeds, &mut rng);
+            }
+            run(name, target, &bytes);
+            rounds += 1;
+        }
+        println!("{name}: {rounds} inputs");
+    }
+}
+
+#[test]
+fn the_seeds_are_valid() {
+    let [signed, plain] = ["signed_checkpoint", "receipt"].map(|wanted| {
+        let (_, _, seeds) = targets().into_iter().find(|(name, ..)| *name == wanted).unwrap();
+        seeds
+    });
+    for seed in signed {
+        assert_eq!(open_checkpoint(&seed, signer().verifier(), ORIGIN), Ok(checkpoint()));
+    }
+    for seed in plain {
+        let receipt = Receipt::parse(&seed).unwrap();
+        assert_eq!(receipt.verify(&entry(3), signer().verifier(), ORIGIN), Ok(checkpoint()));
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        for (_, target, _) in targets() {
+            target(&bytes);
+        }
+    }
+
+    #[test]
+    fn receipts_round_trip(
+        extra in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
+        index: u64,
+        hashes in prop::collection::vec(any::<[u8; 32]>(), 0..=64),
+        checkpoint in "[ -~\n]{0,80}",
+    ) {
+        let receipt = Receipt { extra, index, hashes: hashes.into_iter().map(Hash).collect(), checkpoint };
+        prop_assert_eq!(Receipt::parse(receipt.to_string().as_bytes()), Ok(receipt));
+    }
+
+    #[test]
+    fn checkpoints_round_trip(origin in "[ -~é]{1,40}", size: u64, hash: [u8; 32], lines in "([!-~]{1,9}\n){0,3}") {
+        let checkpoint = Checkpoint { extension: lines, ..Checkpoint::new(&origin, size, Hash(hash)) };
+        prop_assert_eq!(checkpoint.to_string().parse(), Ok(checkpoint.clone()));
+        let note = sign_checkpoint(&checkpoint, &signer()).unwrap().to_string();
+        prop_assert_eq!(open_checkpoint(note.as_bytes(), signer().verifier(), &origin), Ok(checkpoint));
+    }
+}
