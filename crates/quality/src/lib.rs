@@ -1,1 +1,58 @@
 //! Gates over records: schema, size, exact and near duplicates, overlap with a sealed benchmark.
+//!
+//! Everything here is pure: records in, findings out, the same bits on any machine, for any number of
+//! threads and for any cut of the stream into batches. Records come in order of arrival, because the first
+//! comer owns the content; a caller that knows the time of arrival sorts by it.
+//!
+//! ```
+//! use assay_quality::{GateConfig, Gates, RecordView, Reason, Verdict};
+//!
+//! let sealed = [RecordView::text("Which planet is nearest to the sun?", "astronomy")];
+//! let mut gates = Gates::new(GateConfig::default(), &sealed)?;
+//! let findings = gates.check_batch(&[
+//!     RecordView::text("How do I change the tyre of a bicycle?", "repair"),
+//!     RecordView::text("how do I  change the tyre of a bicycle?", "repair"),
+//!     RecordView::text("Which planet is nearest to the sun?", "astronomy"),
+//! ]);
+//! assert_eq!(findings[0].verdict, Verdict::Pass);
+//! assert_eq!(findings[1].verdict, Verdict::Reject(Reason::ExactDuplicate));
+//! assert_eq!(findings[1].original.map(|r| r.0), Some(0));
+//! assert_eq!(findings[2].verdict, Verdict::Reject(Reason::BenchmarkOverlap));
+//! # Ok::<(), assay_quality::ConfigError>(())
+//! ```
+//!
+//! The gates, in the order in which a record meets them:
+//!
+//! | gate | file | what it finds |
+//! |---|---|---|
+//! | schema | `schema.rs` | missing or oversized parts, labels outside the charter, numbers that are none |
+//! | benchmark | `overlap.rs` | content of the sealed benchmark: the same, lightly edited, or embedded |
+//! | exact | `normalise.rs` | content offered before, up to case, white space and Unicode form |
+//! | near | `near.rs`, `likeness.rs`, `rows.rs` | lightly edited text, or numbers moved by a little |
+//!
+//! Only a record that passed or is held becomes an *original* that later records are compared with. A copy of a
+//! copy is therefore always traced to the first original, a broken record never owns content, and a chain of
+//! rejected copies cannot drift away from what it copied and block somebody else's own work.
+
+mod config;
+mod likeness;
+mod near;
+mod normalise;
+mod overlap;
+mod pipeline;
+mod record;
+mod rows;
+mod schema;
+mod sketch;
+mod verdict;
+
+pub use config::{BenchmarkRule, ConfigError, GateConfig, LabelRule, NearRule, RowRule, SchemaRule};
+pub use likeness::Likeness;
+pub use near::{NearIndex, NearMatch};
+pub use normalise::{ContentKey, normalise};
+pub use overlap::BenchmarkIndex;
+pub use pipeline::Gates;
+pub use record::{RecordRef, RecordView};
+pub use rows::{RowIndex, RowScale};
+pub use sketch::{SLOTS, Sketch};
+pub use verdict::{Finding, Reason, Verdict};
