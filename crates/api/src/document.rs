@@ -20,13 +20,8 @@ pub trait Document: Serialize + DeserializeOwned {
         let mut text = serde_json::to_string_pretty(self).map_err(DocumentError::Write)?;
         // JSON has no NaN and the writer puts null instead; a required number then fails to read back.
         if let Err(error) = serde_json::from_str::<Self>(&text) {
-            let line = text
-                .lines()
-                .nth(error.line().saturating_sub(1))
-                .unwrap_or_default();
-            return Err(DocumentError::NotFinite {
-                line: line.trim().to_owned(),
-            });
+            let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+            return Err(DocumentError::NotFinite { line: line.trim().to_owned() });
         }
         text.push('\n');
         Ok(text)
@@ -54,10 +49,7 @@ fn check_schema<D: Document>(found: &str) -> Result<(), DocumentError> {
     if found == D::SCHEMA {
         return Ok(());
     }
-    Err(DocumentError::Schema {
-        expected: D::SCHEMA,
-        found: found.chars().take(80).collect(),
-    })
+    Err(DocumentError::Schema { expected: D::SCHEMA, found: found.chars().take(80).collect() })
 }
 
 /// Why a document could not be written or read.

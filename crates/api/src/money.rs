@@ -46,32 +46,33 @@ impl std::str::FromStr for Micro {
             && (digits == "0" || !digits.starts_with('0'))
             && text != "-0";
         let amount = canonical.then(|| text.parse().ok()).flatten();
-        amount
-            .map(Self)
-            .ok_or("an amount is a string of digits such as \"1500000\", within 128 bits")
+        amount.map(Self).ok_or("an amount is a string of digits such as \"1500000\", within 128 bits")
     }
+}
+
+/// Digits with their thousands apart: `10572` becomes `10,572`.
+#[must_use]
+pub fn group_thousands(digits: &str) -> String {
+    let count = digits.chars().count();
+    let mut out = String::with_capacity(digits.len() + count / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (count - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 impl fmt::Display for Micro {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, rest) = (self.0.unsigned_abs() / MICRO, self.0.unsigned_abs() % MICRO);
-        let digits = whole.to_string();
-        let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 9);
-        if self.0 < 0 {
-            text.push('\u{2212}');
-        }
-        for (i, digit) in digits.chars().enumerate() {
-            if i > 0 && (digits.len() - i) % 3 == 0 {
-                text.push(',');
-            }
-            text.push(digit);
-        }
+        let sign = if self.0 < 0 { "\u{2212}" } else { "" };
+        let whole = group_thousands(&whole.to_string());
         let fraction = format!("{rest:06}");
         // Two digits at least, as people write money; more only where they say something.
-        let shown = fraction.trim_end_matches('0').len().max(f.precision().unwrap_or(2).min(6));
-        text.push('.');
-        text.push_str(&fraction[..shown]);
-        f.write_str(&text)
+        let shown = fraction.trim_end_matches('0').len().max(f.precision().unwrap_or(2).clamp(2, 6));
+        write!(f, "{sign}{whole}.{}", &fraction[..shown])
     }
 }
 
@@ -83,9 +84,7 @@ impl Serialize for Micro {
 
 impl<'de> Deserialize<'de> for Micro {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -102,37 +101,22 @@ mod tests {
         assert_eq!(shown(1), "0.000001");
         assert_eq!(shown(-12_345_678_901), "\u{2212}12,345.678901");
         assert_eq!(shown(999_999_999_990), "999,999.99999");
-        assert_eq!(format!("{:.6} {:.0} {:.2}", Micro(1_500_000), Micro(2_000_000), Micro(1)), "1.500000 2. 0.000001");
+        assert_eq!(
+            format!("{:.6} {:.0} {:.2}", Micro(1_500_000), Micro(2_000_000), Micro(1)),
+            "1.500000 2.00 0.000001"
+        );
         assert_eq!(shown(i128::MIN).chars().filter(char::is_ascii_digit).count(), 39);
     }
 
     #[test]
     fn the_wire_form_is_canonical() {
-        for good in [
-            "0",
-            "7",
-            "-7",
-            "1500000",
-            "170141183460469231731687303715884105727",
-        ] {
+        for good in ["0", "7", "-7", "1500000", "170141183460469231731687303715884105727"] {
             let micro: Micro = serde_json::from_str(&format!("\"{good}\"")).unwrap();
             assert_eq!(serde_json::to_string(&micro).unwrap(), format!("\"{good}\""));
         }
-        for bad in [
-            "",
-            "-",
-            "-0",
-            "007",
-            "1.5",
-            "+1",
-            " 1",
-            "1e6",
-            "170141183460469231731687303715884105728",
-        ] {
-            assert!(
-                serde_json::from_str::<Micro>(&format!("\"{bad}\"")).is_err(),
-                "{bad}"
-            );
+        for bad in ["", "-", "-0", "007", "1.5", "+1", " 1", "1e6", "170141183460469231731687303715884105728"]
+        {
+            assert!(serde_json::from_str::<Micro>(&format!("\"{bad}\"")).is_err(), "{bad}");
         }
         assert!(serde_json::from_str::<Micro>("1500000").is_err());
     }

@@ -34,11 +34,7 @@ fn paths(value: &Value, prefix: &str, out: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             for (name, inner) in fields {
-                let path = if prefix.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{prefix}.{name}")
-                };
+                let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
                 // Names of options are data, not fields.
                 if path != "recipe.options" {
                     paths(inner, &path, out);
@@ -46,9 +42,7 @@ fn paths(value: &Value, prefix: &str, out: &mut BTreeSet<String>) {
                 out.insert(path);
             }
         }
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| paths(item, &format!("{prefix}[]"), out)),
+        Value::Array(items) => items.iter().for_each(|item| paths(item, &format!("{prefix}[]"), out)),
         _ => {}
     }
 }
@@ -62,11 +56,7 @@ fn described(section: &str) -> BTreeSet<String> {
             prefixes = heading.split('`').skip(1).step_by(2).map(str::to_owned).collect();
         } else if let Some(name) = line.strip_prefix("| `").and_then(|rest| rest.split('`').next()) {
             let place = |p: &String| {
-                if p == "(document)" {
-                    name.to_owned()
-                } else {
-                    format!("{p}.{name}")
-                }
+                if p == "(document)" { name.to_owned() } else { format!("{p}.{name}") }
             };
             out.extend(prefixes.iter().map(place));
         }
@@ -77,23 +67,12 @@ fn described(section: &str) -> BTreeSet<String> {
 #[test]
 fn schemas_page_describes_every_field_and_no_other() {
     for (schema, example) in [(Appraisal::SCHEMA, APPRAISAL), (NetReport::SCHEMA, REPORT)] {
-        let section = SCHEMAS
-            .split(&format!("\n## `{schema}`"))
-            .nth(1)
-            .unwrap()
-            .split("\n## ")
-            .next()
-            .unwrap();
+        let section =
+            SCHEMAS.split(&format!("\n## `{schema}`")).nth(1).unwrap().split("\n## ").next().unwrap();
         let mut expected = BTreeSet::new();
         paths(&serde_json::from_str(example).unwrap(), "", &mut expected);
-        let differing: Vec<_> = described(section)
-            .symmetric_difference(&expected)
-            .cloned()
-            .collect();
-        assert!(
-            differing.is_empty(),
-            "docs/SCHEMAS.md, section {schema}, on one side only: {differing:?}"
-        );
+        let differing: Vec<_> = described(section).symmetric_difference(&expected).cloned().collect();
+        assert!(differing.is_empty(), "docs/SCHEMAS.md, section {schema}, on one side only: {differing:?}");
     }
 }
 
@@ -102,9 +81,7 @@ fn a_required_number_that_is_not_finite_is_refused_and_named() {
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let mut document = Appraisal::from_json(APPRAISAL).unwrap();
         document.contributors[0].se_bits = bad;
-        let Err(DocumentError::NotFinite { line }) = document.to_json() else {
-            panic!("{bad} was written")
-        };
+        let Err(DocumentError::NotFinite { line }) = document.to_json() else { panic!("{bad} was written") };
         assert!(line.contains("se_bits"), "{line}");
     }
     let mut document = Appraisal::from_json(APPRAISAL).unwrap();
@@ -116,14 +93,8 @@ fn a_required_number_that_is_not_finite_is_refused_and_named() {
 fn other_versions_are_named() {
     let later = APPRAISAL.replace("assay.appraisal/1", "assay.appraisal/2");
     let error = Appraisal::from_json(&later).unwrap_err().to_string();
-    assert!(
-        error.contains("assay.appraisal/1") && error.contains("assay.appraisal/2"),
-        "{error}"
-    );
-    assert!(matches!(
-        NetReport::from_json(APPRAISAL),
-        Err(DocumentError::Schema { .. })
-    ));
+    assert!(error.contains("assay.appraisal/1") && error.contains("assay.appraisal/2"), "{error}");
+    assert!(matches!(NetReport::from_json(APPRAISAL), Err(DocumentError::Schema { .. })));
     assert!(matches!(NetReport::from_json("{"), Err(DocumentError::Read(_))));
 }
 

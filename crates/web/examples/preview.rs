@@ -13,14 +13,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("appraisal", render_appraisal(&appraisal::community(1))?),
         ("appraisal-digits", render_appraisal(&appraisal::digits())?),
         ("appraisal-one", render_appraisal(&appraisal::one())?),
-        (
-            "appraisal-regression",
-            render_appraisal(&appraisal::regression())?,
-        ),
-        (
-            "appraisal-nothing",
-            render_appraisal(&appraisal::nothing_passed())?,
-        ),
+        ("appraisal-regression", render_appraisal(&appraisal::regression())?),
+        ("appraisal-nothing", render_appraisal(&appraisal::nothing_passed())?),
         ("appraisal-hostile", render_appraisal(&appraisal::hostile())?),
         ("appraisal-1000", render_appraisal(&appraisal::community(24))?),
         ("report", render_report(&report::digits())?),

@@ -69,32 +69,17 @@ fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
         return vec![];
     }
     let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
-        .iter()
-        .map(|m| m * power)
-        .find(|s| *s >= rough * 0.999)
-        .unwrap_or(power);
+    let step = [1.0, 2.0, 5.0, 10.0].iter().map(|m| m * power).find(|s| *s >= rough * 0.999).unwrap_or(power);
     let first = (low / step).ceil();
     let last = (high / step).floor();
     // Counting steps instead of adding them keeps zero exactly zero.
-    (0..=wanted * 3)
-        .map(|i| first + i as f64)
-        .take_while(|n| *n <= last)
-        .map(|n| n * step)
-        .collect()
+    (0..=wanted * 3).map(|i| first + i as f64).take_while(|n| *n <= last).map(|n| n * step).collect()
 }
 
 /// Decimals that tell neighbouring ticks apart.
 fn tick_decimals(ticks: &[f64]) -> usize {
-    let step = ticks
-        .windows(2)
-        .map(|w| w[1] - w[0])
-        .fold(f64::INFINITY, f64::min);
-    if step.is_finite() && step > 0.0 {
-        (-step.log10().floor()).clamp(0.0, 6.0) as usize
-    } else {
-        0
-    }
+    let step = ticks.windows(2).map(|w| w[1] - w[0]).fold(f64::INFINITY, f64::min);
+    if step.is_finite() && step > 0.0 { (-step.log10().floor()).clamp(0.0, 6.0) as usize } else { 0 }
 }
 
 #[cfg(test)]
@@ -111,9 +96,6 @@ mod tests {
 
     #[test]
     fn text_is_escaped() {
-        assert_eq!(
-            Escaped("<a href=\"x\">'&").to_string(),
-            "&lt;a href=&#34;x&#34;&gt;&#39;&amp;"
-        );
+        assert_eq!(Escaped("<a href=\"x\">'&").to_string(), "&lt;a href=&#34;x&#34;&gt;&#39;&amp;");
     }
 }

@@ -13,4 +13,4 @@ pub struct RenderError(#[from] askama::Error);
 ///
 /// A test recomputes both hashes from a rendered page.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; \
-    style-src 'sha256-7I/9dhDkchXVuUjTLlpJs4MOz5Va9E07xoXMUSs6U2M='; script-src 'sha256-Ef2D5CRhEERU4HUdkpD7ugUxIYOP3sWb0CVdsfbJBdw='";
+    style-src 'sha256-2B5q78RESfo5qY3OEZFPn2Lf9KFFkL/wVND87WUX4/I='; script-src 'sha256-O2LYii2BOcuhqdSAZGJUryogNsWBMdTNPhU2U2hPzyA='";

@@ -1,18 +1,26 @@
 //! Numbers and words as people read them. Every function is total: NaN and infinities become `n/a`.
 
+use assay_api::money::group_thousands;
+
 /// What stands where a number is missing.
 pub const MISSING: &str = "n/a";
 
 /// A whole number with its thousands apart: `10,572`.
 #[must_use]
 pub fn count(n: u64) -> String {
-    group(&n.to_string())
+    group_thousands(&n.to_string())
 }
 
 /// A count and its noun: `1 record`, `2 records`.
 #[must_use]
 pub fn plural(n: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+    plural_of(n, noun, &format!("{noun}s"))
+}
+
+/// A count and its noun, with the plural that grammar wants: `1 query`, `2 queries`.
+#[must_use]
+pub fn plural_of(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
 /// A number with so many decimals, thousands apart and a true minus sign; never `-0.00`.
@@ -28,7 +36,7 @@ pub fn fixed(value: f64, decimals: usize) -> String {
     };
     let negative = value < 0.0 && digits.bytes().any(|b| (b'1'..=b'9').contains(&b));
     let (whole, rest) = digits.split_at(digits.find(['.', 'e']).unwrap_or(digits.len()));
-    format!("{}{}{rest}", if negative { "\u{2212}" } else { "" }, group(whole))
+    format!("{}{}{rest}", if negative { "\u{2212}" } else { "" }, group_thousands(whole))
 }
 
 /// As [`fixed`], with a plus sign above zero.
@@ -42,11 +50,7 @@ pub fn signed(value: f64, decimals: usize) -> String {
 /// A ratio as a percentage: `0.8668` is `86.7%` with one decimal.
 #[must_use]
 pub fn percent(ratio: f64, decimals: usize) -> String {
-    if ratio.is_finite() {
-        format!("{}%", fixed(ratio * 100.0, decimals))
-    } else {
-        MISSING.to_owned()
-    }
+    if ratio.is_finite() { format!("{}%", fixed(ratio * 100.0, decimals)) } else { MISSING.to_owned() }
 }
 
 /// Parts per million as a percentage with one decimal.
@@ -101,7 +105,7 @@ fn visible(c: char) -> char {
     }
 }
 
-/// The unit that a column of bits is shown in, chosen so that its largest number has one to three digits.
+/// The unit that a column of bits is shown in, chosen by the largest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
     /// Name in the plural: `bits`, `millibits`, `microbits`.
@@ -111,24 +115,24 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// The scale for these values.
+    /// The scale for these values: small numbers of bits are shown in thousandths or millionths.
     #[must_use]
     pub fn over(values: impl IntoIterator<Item = f64>) -> Self {
-        let largest = values
-            .into_iter()
-            .filter(|v| v.is_finite())
-            .fold(0.0, |m: f64, v| m.max(v.abs()));
+        let largest = values.into_iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
+        // Below these bounds most of a column would be zeros after the point.
         let (unit, factor) = match largest {
             m if m >= 1.0 || m == 0.0 => ("bits", 1.0),
-            m if m >= 1e-3 => ("millibits", 1e3),
+            m if m >= 2e-4 => ("millibits", 1e3),
             _ => ("microbits", 1e6),
         };
-        let decimals = if largest * factor >= 10.0 { 1 } else { 2 };
-        Self {
-            unit,
-            factor,
-            decimals,
-        }
+        let decimals = match largest * factor {
+            // Whole bits are large: the contributors below the first are told apart by thousandths.
+            _ if factor == 1.0 => 3,
+            m if m >= 10.0 => 1,
+            m if m >= 1.0 => 2,
+            _ => 3,
+        };
+        Self { unit, factor, decimals }
     }
 
     /// A value in this unit, as a number.
@@ -148,17 +152,6 @@ impl Scale {
     pub fn interval(&self, low: f64, high: f64) -> String {
         format!("{} to {}", self.show(low), self.show(high))
     }
-}
-
-fn group(digits: &str) -> String {
-    let mut out = String::with_capacity(digits.len() * 4 / 3 + 1);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]
@@ -187,21 +180,15 @@ mod tests {
         assert_eq!(cut("h\u{e9}llo w\u{f6}rld", 7), "h\u{e9}llo w\u{2026}");
         assert_eq!(cut("short", 5), "short");
         assert_eq!(cut("a \u{202E}evil\u{0}\nb", 99), "a \u{FFFD}evil\u{FFFD} b");
-        assert_eq!(
-            cut("\u{1F600}\u{1F600}\u{1F600}", 2),
-            "\u{1F600}\u{1F600}\u{2026}"
-        );
+        assert_eq!(cut("\u{1F600}\u{1F600}\u{1F600}", 2), "\u{1F600}\u{1F600}\u{2026}");
     }
 
     #[test]
-    fn scales_give_one_to_three_digits() {
-        assert_eq!(Scale::over([5.11, -0.2]).show(5.11), "5.11");
+    fn scales_fit_their_largest_value() {
+        assert_eq!(Scale::over([5.11, -0.2]).show(5.11), "5.110");
         let milli = Scale::over([0.1189, f64::NAN]);
-        assert_eq!(
-            (milli.unit, milli.show(-0.1189).as_str()),
-            ("millibits", "\u{2212}118.9")
-        );
-        assert_eq!(Scale::over([0.000_82]).interval(0.0, 0.000_82), "0.0 to 820.0");
+        assert_eq!((milli.unit, milli.show(-0.1189).as_str()), ("millibits", "\u{2212}118.9"));
+        assert_eq!(Scale::over([0.000_82]).interval(0.0, 0.000_82), "0.000 to 0.820");
         assert_eq!(Scale::over([]).unit, "bits");
     }
 }

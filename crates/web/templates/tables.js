@@ -15,6 +15,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       body.append(...[...body.rows].sort((a, b) => sign * order(key(a, i), key(b, i))));
     });
   });
+  if (body.rows.length < 25) continue;
   const filter = document.createElement("input");
   filter.type = "search";
   filter.placeholder = "Filter rows";

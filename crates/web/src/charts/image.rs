@@ -23,9 +23,7 @@ pub fn image8(numbers: &[f64], alt: &str) -> Option<Svg> {
     ));
     for (i, value) in numbers.iter().enumerate().filter(|(_, v)| **v > 0.0) {
         let (x, y, ink) = (i % SIDE, i / SIDE, value / DARKEST);
-        svg.add(format_args!(
-            "<path opacity=\"{ink:.2}\" d=\"M{x} {y}h1v1h-1z\"/>"
-        ));
+        svg.add(format_args!("<path opacity=\"{ink:.2}\" d=\"M{x} {y}h1v1h-1z\"/>"));
     }
     svg.add(format_args!("</svg>"));
     Some(svg)
@@ -39,9 +37,7 @@ mod tests {
     fn draws_only_images() {
         let mut numbers = vec![0.0; 64];
         numbers[9] = 16.0;
-        let svg = image8(&numbers, "a <dot>")
-            .map(|s| s.to_string())
-            .unwrap_or_default();
+        let svg = image8(&numbers, "a <dot>").map(|s| s.to_string()).unwrap_or_default();
         assert!(
             svg.contains("a &lt;dot&gt;") && svg.contains("opacity=\"1.00\" d=\"M1 1h1v1h-1z\""),
             "{svg}"

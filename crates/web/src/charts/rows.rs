@@ -25,19 +25,13 @@ impl Domain {
             .into_iter()
             .filter(|v| v.is_finite())
             .map(|v| v.clamp(-LARGEST, LARGEST))
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
-                (low.min(v), high.max(v))
-            });
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
         let (low, high) = match high - low {
             width if width > 0.0 => (low, high),
             0.0 => (low - 0.5, high + 0.5),
             _ => (0.0, 1.0),
         };
-        Self {
-            low,
-            high,
-            ticks: ticks(low, high, 4),
-        }
+        Self { low, high, ticks: ticks(low, high, 4) }
     }
 
     /// Place of a value in percent of the width.
@@ -58,7 +52,10 @@ impl Domain {
         svg
     }
 
-    fn whisker(&self, svg: &mut Svg, low: f64, high: f64) {
+    fn whisker(&self, svg: &mut Svg, interval: Option<(f64, f64)>) {
+        let Some((low, high)) = interval.filter(|(low, high)| low.is_finite() && high.is_finite()) else {
+            return;
+        };
         let (x1, x2) = (self.place(low), self.place(high));
         svg.add(format_args!(
             "<line class=\"whisker\" x1=\"{x1:.2}%\" x2=\"{x2:.2}%\" y1=\"50%\" y2=\"50%\"/>\
@@ -68,16 +65,16 @@ impl Domain {
     }
 }
 
-/// A bar from zero to the value, with its interval as a whisker. The domain should hold zero.
+/// A bar from zero to the value, with its interval, if it has one, as a whisker. The domain should hold zero.
 #[must_use]
-pub fn value_bar(domain: &Domain, value: f64, low: f64, high: f64, standing: Standing) -> Svg {
+pub fn value_bar(domain: &Domain, value: f64, interval: Option<(f64, f64)>, standing: Standing) -> Svg {
     let mut svg = domain.open(class_of(standing));
     let (zero, end) = (domain.place(0.0), domain.place(value));
     let (x, width) = (zero.min(end), (zero - end).abs());
     svg.add(format_args!(
         "<rect class=\"bar\" x=\"{x:.2}%\" width=\"{width:.2}%\" y=\"22%\" height=\"56%\"/>"
     ));
-    domain.whisker(&mut svg, low, high);
+    domain.whisker(&mut svg, interval);
     svg.add(format_args!("</svg>"));
     svg
 }
@@ -86,13 +83,8 @@ pub fn value_bar(domain: &Domain, value: f64, low: f64, high: f64, standing: Sta
 #[must_use]
 pub fn interval_dot(domain: &Domain, value: f64, interval: Option<(f64, f64)>) -> Svg {
     let mut svg = domain.open("dot");
-    if let Some((low, high)) = interval {
-        domain.whisker(&mut svg, low, high);
-    }
-    svg.add(format_args!(
-        "<circle cx=\"{:.2}%\" cy=\"50%\" r=\"4.5\"/></svg>",
-        domain.place(value)
-    ));
+    domain.whisker(&mut svg, interval);
+    svg.add(format_args!("<circle cx=\"{:.2}%\" cy=\"50%\" r=\"4.5\"/></svg>", domain.place(value)));
     svg
 }
 
@@ -155,7 +147,7 @@ mod tests {
     #[test]
     fn bars_start_at_zero() {
         let domain = Domain::over([0.0, 100.0, -100.0]);
-        let svg = value_bar(&domain, -50.0, -60.0, -40.0, Standing::Harmful).to_string();
+        let svg = value_bar(&domain, -50.0, Some((-60.0, -40.0)), Standing::Harmful).to_string();
         assert!(
             svg.contains("class=\"row harmful\"") && svg.contains("x=\"26.50%\" width=\"23.50%\""),
             "{svg}"

@@ -44,12 +44,7 @@ impl Axis {
         let places = ticks(low, high, 5);
         let decimals = tick_decimals(&places);
         let ticks = places.into_iter().map(|t| (t, fixed(t, decimals))).collect();
-        Self {
-            low,
-            high,
-            log: false,
-            ticks,
-        }
+        Self { low, high, log: false, ticks }
     }
 
     /// A logarithmic axis over these counts; what is below 1 stands at 1.
@@ -59,26 +54,13 @@ impl Axis {
         let (low, high) = (low - 0.05, high + 0.05);
         let within = |tick: &u64| (low..=high).contains(&(*tick as f64).log10());
         let all = |steps: &'static [u64]| {
-            (0..16)
-                .flat_map(|p| steps.iter().map(move |s| s * 10u64.pow(p)))
-                .filter(within)
+            (0..16).flat_map(|p| steps.iter().map(move |s| s * 10u64.pow(p))).filter(within)
         };
         // Under two powers of ten, these alone would leave an axis without numbers.
-        let chosen: Vec<u64> = if all(&[1]).count() > 2 {
-            all(&[1]).collect()
-        } else {
-            all(&[1, 2, 5]).collect()
-        };
-        let ticks = chosen
-            .into_iter()
-            .map(|t| ((t as f64).log10(), count(t)))
-            .collect();
-        Self {
-            low,
-            high,
-            log: true,
-            ticks,
-        }
+        let chosen: Vec<u64> =
+            if all(&[1]).count() > 2 { all(&[1]).collect() } else { all(&[1, 2, 5]).collect() };
+        let ticks = chosen.into_iter().map(|t| ((t as f64).log10(), count(t))).collect();
+        Self { low, high, log: true, ticks }
     }
 
     /// Place of a value between 0 and 1.
@@ -105,9 +87,7 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values
         .filter(|v| v.is_finite())
         .map(|v| v.clamp(-1e100, 1e100))
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
-            (low.min(v), high.max(v))
-        });
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
     match high - low {
         width if width > 0.0 => (low, high),
         0.0 => (low - 0.5, high + 0.5),
@@ -135,10 +115,7 @@ impl Scatter {
     #[must_use]
     pub fn draw(&self) -> Svg {
         let mut svg = Svg::default();
-        svg.add(format_args!(
-            "<svg class=\"plot\" role=\"img\"><title>{}</title>",
-            Escaped(&self.title)
-        ));
+        svg.add(format_args!("<svg class=\"plot\" role=\"img\"><title>{}</title>", Escaped(&self.title)));
         self.draw_grid(&mut svg);
         if let Some(slope) = self.guide {
             self.draw_guide(&mut svg, slope);
@@ -152,10 +129,7 @@ impl Scatter {
 
     fn draw_grid(&self, svg: &mut Svg) {
         for (tick, label) in &self.y.ticks {
-            let (y, class) = (
-                up(self.y.part_drawn(*tick)),
-                if *tick == 0.0 { "zero" } else { "grid" },
-            );
+            let (y, class) = (up(self.y.part_drawn(*tick)), if *tick == 0.0 { "zero" } else { "grid" });
             svg.add(format_args!(
                 "<line class=\"{class}\" x1=\"0\" x2=\"100%\" y1=\"{y:.2}%\" y2=\"{y:.2}%\"/>\
                  <text x=\"0\" y=\"{y:.2}%\" dy=\"-4\">{label}</text>"
@@ -181,11 +155,7 @@ impl Scatter {
              <polyline class=\"guide\" points=\""
         ));
         for (x, y) in self.x.steps().map(|x| (x, slope * x)).filter(inside) {
-            svg.add(format_args!(
-                "{:.2},{:.2} ",
-                across(self.x.part(x)),
-                up(self.y.part(y))
-            ));
+            svg.add(format_args!("{:.2},{:.2} ", across(self.x.part(x)), up(self.y.part(y))));
         }
         svg.add(format_args!("\"/></svg>"));
     }
@@ -207,9 +177,7 @@ impl Scatter {
             Standing::Harmful => svg.add(format_args!(
                 "<svg class=\"mark\" x=\"{x:.2}%\" y=\"{y:.2}%\"><path d=\"M-5.5-4h11L0 5.5z\"/></svg></g>"
             )),
-            _ => svg.add(format_args!(
-                "<circle cx=\"{x:.2}%\" cy=\"{y:.2}%\" r=\"4.5\"/></g>"
-            )),
+            _ => svg.add(format_args!("<circle cx=\"{x:.2}%\" cy=\"{y:.2}%\" r=\"4.5\"/></g>")),
         }
     }
 }
@@ -240,13 +208,7 @@ mod tests {
 
     #[test]
     fn marks_that_are_not_numbers_are_left_out() {
-        let point = |y| Point {
-            x: 1.0,
-            y,
-            interval: None,
-            standing: Standing::Paid,
-            title: "<p>".into(),
-        };
+        let point = |y| Point { x: 1.0, y, interval: None, standing: Standing::Paid, title: "<p>".into() };
         let points = vec![point(f64::NAN), point(2.0)];
         let chart = Scatter {
             title: "t".into(),

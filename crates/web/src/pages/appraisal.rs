@@ -3,12 +3,12 @@
 mod verdict;
 
 use super::parts::{
-    Fact, GateTable, Mark, Sample, ScoreTable, TEXT_CHARS, ValueChart, Valued, agreement_sentence,
-    closure_sentence, name, table_rows,
+    Fact, GateTable, Mark, NAME_CHARS, Sample, ScoreTable, TEXT_CHARS, ValueChart, Valued,
+    agreement_sentence, closure_sentence, name, table_rows,
 };
 use super::{POLICY, RenderError};
 use crate::charts::{Axis, Point, Scatter, Svg};
-use crate::text::{Scale, count, cut, fixed, percent, plural, ppm, span};
+use crate::text::{Scale, count, cut, fixed, percent, plural, plural_of, ppm, span};
 use askama::Template;
 use assay_api::v1::appraisal::{
     Appraisal, Contributor, DuplicateGroup, DuplicateKind, Input, RecordValue, ScoreSet, Task, Warning,
@@ -51,6 +51,7 @@ struct Page {
     volume_note: String,
     scores: Vec<ScoreTable>,
     effects: Option<Svg>,
+    effects_unit: &'static str,
     agreement: Option<String>,
     records_unit: &'static str,
     best: Vec<RecordRow>,
@@ -117,25 +118,11 @@ struct FileRow {
 impl Page {
     fn of(a: &Appraisal) -> Self {
         let mut order: Vec<&Contributor> = a.contributors.iter().collect();
-        order.sort_by(|x, y| {
-            y.value_bits
-                .total_cmp(&x.value_bits)
-                .then_with(|| x.id.cmp(&y.id))
-        });
+        order.sort_by(|x, y| y.value_bits.total_cmp(&x.value_bits).then_with(|| x.id.cmp(&y.id)));
         let scale = Scale::over(order.iter().flat_map(|c| [c.value_bits, c.low_bits, c.high_bits]));
         let per_record = Scale::over(order.iter().map(|c| c.bits_per_record));
-        let effect = Scale::over(
-            order
-                .iter()
-                .filter_map(|c| c.without.as_ref())
-                .map(|w| w.effect_bits),
-        );
-        let records = Scale::over(
-            a.records_best
-                .iter()
-                .chain(&a.records_worst)
-                .map(|r| r.value_bits),
-        );
+        let effect = Scale::over(order.iter().filter_map(|c| c.without.as_ref()).map(|w| w.effect_bits));
+        let records = Scale::over(a.records_best.iter().chain(&a.records_worst).map(|r| r.value_bits));
         let (all, all_left_out) = table_rows(&order, |c| full_row(c, scale, per_record, effect));
         let valued = order.iter().map(|c| valued(c, per_record)).collect();
         Self {
@@ -145,7 +132,7 @@ impl Page {
             lede: verdict::lede(a),
             story: verdict::story(a),
             facts: verdict::facts(a),
-            values: ValueChart::of(valued, scale, format!("{} per record", per_record.unit)),
+            values: ValueChart::of(valued, scale, format!("Per record, {}", per_record.unit)),
             all,
             all_left_out,
             per_record_unit: per_record.unit,
@@ -153,20 +140,11 @@ impl Page {
             volume_note: verdict::volume(&order),
             scores: score_tables(a),
             effects: effect_chart(&order, scale, effect),
+            effects_unit: effect.unit,
             agreement: agreement_sentence(&a.agreement),
             records_unit: records.unit,
-            best: a
-                .records_best
-                .iter()
-                .take(RECORDS)
-                .map(|r| record_row(r, records))
-                .collect(),
-            worst: a
-                .records_worst
-                .iter()
-                .take(RECORDS)
-                .map(|r| record_row(r, records))
-                .collect(),
+            best: a.records_best.iter().take(RECORDS).map(|r| record_row(r, records)).collect(),
+            worst: a.records_worst.iter().take(RECORDS).map(|r| record_row(r, records)).collect(),
             gates: (&a.gates).into(),
             groups: a.duplicates.iter().take(GROUPS).map(group_row).collect(),
             groups_left_out: a.duplicates.len().saturating_sub(GROUPS),
@@ -174,12 +152,7 @@ impl Page {
             warnings_left_out: a.warnings.len().saturating_sub(WARNINGS),
             closure: closure_sentence(&a.closure),
             method: method(a),
-            options: a
-                .recipe
-                .options
-                .iter()
-                .map(|(k, v)| (cut(k, 60), cut(v, TEXT_CHARS)))
-                .collect(),
+            options: a.recipe.options.iter().map(|(k, v)| (cut(k, 60), cut(v, TEXT_CHARS))).collect(),
             files: files(a),
         }
     }
@@ -209,10 +182,7 @@ fn full_row(c: &Contributor, scale: Scale, per_record: Scale, effect: Scale) -> 
         interval: scale.interval(c.low_bits, c.high_bits),
         per_record: per_record.show(c.bits_per_record),
         share: ppm(c.share_ppm),
-        effect: c
-            .without
-            .as_ref()
-            .map_or_else(String::new, |w| effect.show(w.effect_bits)),
+        effect: c.without.as_ref().map_or_else(String::new, |w| effect.show(w.effect_bits)),
         accuracy_without: accuracy.map_or_else(String::new, |a| percent(a, 1)),
     }
 }
@@ -237,11 +207,7 @@ fn volume_chart(order: &[&Contributor], scale: Scale) -> Svg {
     let chart = Scatter {
         title: "Value of each contributor against the number of records it sent".to_owned(),
         x: Axis::log(shown.iter().map(|c| c.records as f64)),
-        y: Axis::linear(
-            shown
-                .iter()
-                .flat_map(|c| [scale.of(c.low_bits), scale.of(c.high_bits)]),
-        ),
+        y: Axis::linear(shown.iter().flat_map(|c| [scale.of(c.low_bits), scale.of(c.high_bits)])),
         points: points.collect(),
         guide: (records > 0.0).then_some(value / records),
     };
@@ -250,10 +216,7 @@ fn volume_chart(order: &[&Contributor], scale: Scale) -> Svg {
 
 /// Value against the measured effect of leaving out, where that was measured for two contributors at least.
 fn effect_chart(order: &[&Contributor], scale: Scale, effect: Scale) -> Option<Svg> {
-    let retrained = order
-        .iter()
-        .filter_map(|c| c.without.as_ref().map(|w| (c, w.effect_bits)))
-        .take(MARKS);
+    let retrained = order.iter().filter_map(|c| c.without.as_ref().map(|w| (c, w.effect_bits))).take(MARKS);
     let points: Vec<Point> = retrained
         .map(|(c, bits)| Point {
             x: scale.of(c.value_bits),
@@ -296,10 +259,7 @@ fn score_tables(a: &Appraisal) -> Vec<ScoreTable> {
         table(set, format!("On {rows}, never used for values or choices"))
     });
     let rows = plural(a.scores.valid.gated.rows, "benchmark row");
-    let valid = table(
-        &a.scores.valid,
-        format!("On {rows}, the ones that measured the values"),
-    );
+    let valid = table(&a.scores.valid, format!("On {rows}, the ones that measured the values"));
     test.into_iter().chain([valid]).collect()
 }
 
@@ -317,19 +277,11 @@ fn record_row(r: &RecordValue, scale: Scale) -> RecordRow {
 }
 
 fn group_row(g: &DuplicateGroup) -> GroupRow {
-    let named = g
-        .copies
-        .iter()
-        .take(COPIES)
-        .map(|c| format!("{} by {}", name(&c.id), name(&c.contributor)));
+    let named = g.copies.iter().take(COPIES).map(|c| format!("{} by {}", name(&c.id), name(&c.contributor)));
     let mut copies = named.collect::<Vec<_>>().join("; ");
     let unnamed = g.count.saturating_sub(g.copies.len().min(COPIES) as u64);
     if unnamed > 0 {
-        copies.push_str(&format!(
-            "{} {} more",
-            if copies.is_empty() { "" } else { "; and" },
-            count(unnamed)
-        ));
+        copies.push_str(&format!("{} {} more", if copies.is_empty() { "" } else { "; and" }, count(unnamed)));
     }
     GroupRow {
         kind: match g.kind {
@@ -339,7 +291,7 @@ fn group_row(g: &DuplicateGroup) -> GroupRow {
         sample: Sample::of(&g.content, "the original"),
         original: name(&g.original.id),
         contributor: name(&g.original.contributor),
-        count: plural(g.count, "copie").replace("copie", if g.count == 1 { "copy" } else { "copie" }),
+        count: plural_of(g.count, "copy", "copies"),
         copies,
     }
 }
@@ -349,14 +301,11 @@ fn warning_row(w: &Warning) -> WarningRow {
     WarningRow {
         message: cut(&w.message, 400),
         count: count(w.count),
-        code: cut(&w.code, NAME_CODE),
+        code: cut(&w.code, NAME_CHARS),
         examples: examples.join(", "),
         advice: cut(&w.advice, 400),
     }
 }
-
-/// Characters of a code that are shown.
-const NAME_CODE: usize = 40;
 
 fn method(a: &Appraisal) -> Vec<(&'static str, String)> {
     let m = &a.model;
@@ -364,44 +313,22 @@ fn method(a: &Appraisal) -> Vec<(&'static str, String)> {
         ("Model", cut(&m.family, TEXT_CHARS)),
         (
             "What it sees",
-            format!(
-                "{} ({})",
-                cut(&m.features.description, TEXT_CHARS),
-                plural(m.features.count, "feature")
-            ),
+            format!("{} ({})", cut(&m.features.description, TEXT_CHARS), plural(m.features.count, "feature")),
         ),
         ("Trained on", plural(m.records_used, "record")),
         (
             "Prior strength",
-            format!(
-                "\u{03BB} = {}, by {}",
-                fixed(m.lambda, 4),
-                cut(&m.lambda_by, TEXT_CHARS)
-            ),
+            format!("\u{03BB} = {}, by {}", fixed(m.lambda, 4), cut(&m.lambda_by, TEXT_CHARS)),
         ),
-        (
-            "Standard errors",
-            format!("from {} of the benchmark", plural(m.folds, "fold")),
-        ),
+        ("Standard errors", format!("from {} of the benchmark", plural(m.folds, "fold"))),
         ("Seed", a.recipe.seed.to_string()),
         ("Assay", cut(&a.recipe.version, 40)),
-        (
-            "Time",
-            format!(
-                "{} on {}",
-                span(a.timings.total_ms),
-                plural(a.recipe.threads, "thread")
-            ),
-        ),
+        ("Time", format!("{} on {}", span(a.timings.total_ms), plural(a.recipe.threads, "thread"))),
     ];
     if m.task == Task::Classification {
         rows.insert(1, ("Classes", count(m.classes.len() as u64)));
     }
-    let stages = a
-        .timings
-        .stages
-        .iter()
-        .map(|s| format!("{} {}", cut(&s.stage, 40), span(s.wall_ms)));
+    let stages = a.timings.stages.iter().map(|s| format!("{} {}", cut(&s.stage, 40), span(s.wall_ms)));
     let stages = stages.collect::<Vec<_>>().join(", ");
     if !stages.is_empty() {
         rows.push(("Stages", stages));
@@ -417,8 +344,5 @@ fn files(a: &Appraisal) -> Vec<FileRow> {
         sha256: cut(&file.sha256, 64),
     };
     let test = a.inputs.test.as_ref().map(|f| row("test", f));
-    [row("records", &a.inputs.train), row("benchmark", &a.inputs.valid)]
-        .into_iter()
-        .chain(test)
-        .collect()
+    [row("records", &a.inputs.train), row("benchmark", &a.inputs.valid)].into_iter().chain(test).collect()
 }

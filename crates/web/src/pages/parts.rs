@@ -9,7 +9,7 @@ pub(super) const NAME_CHARS: usize = 32;
 /// Characters of a record's text that are shown.
 pub(super) const TEXT_CHARS: usize = 180;
 /// Rows of a chart before its middle is left out.
-const CHART_ROWS: usize = 24;
+const CHART_ROWS: usize = 20;
 /// Rows of a full table; the JSON has all.
 const TABLE_ROWS: usize = 2_000;
 
@@ -27,22 +27,14 @@ impl From<Standing> for Mark {
             Standing::Unproven => ("\u{25CB}", "unproven"),
             Standing::Harmful => ("\u{25BC}", "harmful"),
         };
-        Self {
-            class: crate::charts::class_of(standing),
-            glyph,
-            word,
-        }
+        Self { class: crate::charts::class_of(standing), glyph, word }
     }
 }
 
 /// A name as it is shown.
 pub(super) fn name(id: &str) -> String {
     let shown = cut(id.trim(), NAME_CHARS);
-    if shown.is_empty() {
-        "(no name)".to_owned()
-    } else {
-        shown
-    }
+    if shown.is_empty() { "(no name)".to_owned() } else { shown }
 }
 
 /// A number with its name and a note, in the strip under a page's verdict.
@@ -54,11 +46,7 @@ pub(super) struct Fact {
 
 impl Fact {
     pub(super) fn new(number: impl Into<String>, name: impl Into<String>, note: impl Into<String>) -> Self {
-        Self {
-            number: number.into(),
-            name: name.into(),
-            note: note.into(),
-        }
+        Self { number: number.into(), name: name.into(), note: note.into() }
     }
 }
 
@@ -72,11 +60,7 @@ impl Sample {
     /// `what` names the record for those who cannot see its image.
     pub(super) fn of(content: &Content, what: &str) -> Self {
         let image = image8(&content.numbers, &cut(what, TEXT_CHARS));
-        let mut words = content
-            .text
-            .as_deref()
-            .map(|t| cut(t, TEXT_CHARS))
-            .unwrap_or_default();
+        let mut words = content.text.as_deref().map(|t| cut(t, TEXT_CHARS)).unwrap_or_default();
         if image.is_none() && !content.numbers.is_empty() {
             if !words.is_empty() {
                 words.push_str(" \u{00B7} ");
@@ -94,11 +78,8 @@ fn numbers(all: &[f64]) -> String {
     const SHOWN: usize = 8;
     let first: Vec<String> = all.iter().take(SHOWN).map(|v| fixed(*v, 2)).collect();
     let rest = all.len().saturating_sub(SHOWN);
-    let more = if rest > 0 {
-        format!(", and {}", text::plural(rest as u64, "more number"))
-    } else {
-        String::new()
-    };
+    let more =
+        if rest > 0 { format!(", and {}", text::plural(rest as u64, "more number")) } else { String::new() };
     format!("{}{more}", first.join(", "))
 }
 
@@ -116,6 +97,7 @@ pub(super) struct ValueRow {
 /// What a chart of values needs of a contributor.
 pub(super) struct Valued<'a> {
     pub(super) id: &'a str,
+    /// Under the name; already cut.
     pub(super) note: String,
     pub(super) value_bits: f64,
     pub(super) low_bits: f64,
@@ -140,23 +122,17 @@ impl ValueChart {
         let many = valued.len() > CHART_ROWS;
         let hidden = if many { valued.len() - CHART_ROWS } else { 0 };
         let first = if many { CHART_ROWS / 2 } else { valued.len() };
-        let shown = || {
-            valued
-                .iter()
-                .take(first)
-                .chain(valued.iter().skip(first + hidden))
-        };
+        let shown = || valued.iter().take(first).chain(valued.iter().skip(first + hidden));
         let ends = shown().flat_map(|v| [v.value_bits, v.low_bits, v.high_bits]);
         let domain = Domain::over(ends.chain([0.0]).map(|v| scale.of(v)));
         let mut rows = shown().map(|v| ValueRow {
             name: name(v.id),
-            note: cut(&v.note, NAME_CHARS),
+            note: v.note.clone(),
             mark: v.standing.into(),
             bar: value_bar(
                 &domain,
                 scale.of(v.value_bits),
-                scale.of(v.low_bits),
-                scale.of(v.high_bits),
+                Some((scale.of(v.low_bits), scale.of(v.high_bits))),
                 v.standing,
             ),
             value: scale.show(v.value_bits),
@@ -165,31 +141,15 @@ impl ValueChart {
         });
         let top = rows.by_ref().take(first).collect();
         let bottom = rows.collect();
-        Self {
-            top,
-            hidden,
-            bottom,
-            axis: row_axis(&domain, 1.0, ""),
-            unit: scale.unit,
-            last_heading,
-        }
+        Self { top, hidden, bottom, axis: row_axis(&domain, 1.0, ""), unit: scale.unit, last_heading }
     }
 }
 
 /// The rows of a full table, and how many of them stand only in the JSON.
 pub(super) fn table_rows<T, R>(all: &[T], row: impl Fn(&T) -> R) -> (Vec<R>, usize) {
     let left_out = all.len().saturating_sub(TABLE_ROWS);
-    let first = all
-        .len()
-        .min(if left_out > 0 { TABLE_ROWS / 2 } else { TABLE_ROWS });
-    (
-        all[..first]
-            .iter()
-            .chain(&all[first + left_out..])
-            .map(row)
-            .collect(),
-        left_out,
-    )
+    let first = all.len().min(if left_out > 0 { TABLE_ROWS / 2 } else { TABLE_ROWS });
+    (all[..first].iter().chain(&all[first + left_out..]).map(row).collect(), left_out)
 }
 
 /// One model's scores as a row.
@@ -217,21 +177,13 @@ pub(super) struct ScoreTable {
 impl ScoreTable {
     /// The first model is the base: it is not drawn, since it would squeeze the others.
     pub(super) fn of(caption: String, models: &[(&'static str, Option<&Score>)]) -> Self {
-        let scores: Vec<_> = models
-            .iter()
-            .filter_map(|(name, score)| score.map(|s| (*name, s)))
-            .collect();
+        let scores: Vec<_> = models.iter().filter_map(|(name, score)| score.map(|s| (*name, s))).collect();
         let classification = scores.iter().any(|(_, s)| s.accuracy.is_some());
         let drawn = |s: &Score| match classification {
             true => s.accuracy.map(|a| (a, s.accuracy_low.zip(s.accuracy_high))),
             false => Some((s.bits, s.bits_low.zip(s.bits_high))),
         };
-        let trained = || {
-            scores
-                .iter()
-                .filter(|(_, s)| s.records > 0)
-                .filter_map(|(_, s)| drawn(s))
-        };
+        let trained = || scores.iter().filter(|(_, s)| s.records > 0).filter_map(|(_, s)| drawn(s));
         let ends = trained().flat_map(|(v, i)| [v, i.map_or(v, |i| i.0), i.map_or(v, |i| i.1)]);
         let domain = Domain::over(ends);
         let last = scores.len().saturating_sub(1);
@@ -257,23 +209,10 @@ impl ScoreTable {
                 },
             }
         });
-        let (main_heading, extra_heading) = if classification {
-            ("Accuracy", "Macro F1")
-        } else {
-            ("RMSE", "R\u{00B2}")
-        };
-        let axis = if classification {
-            row_axis(&domain, 100.0, "%")
-        } else {
-            row_axis(&domain, 1.0, "")
-        };
-        Self {
-            caption,
-            main_heading,
-            extra_heading,
-            rows: rows.collect(),
-            axis,
-        }
+        let (main_heading, extra_heading) =
+            if classification { ("Accuracy", "Macro F1") } else { ("RMSE", "R\u{00B2}") };
+        let axis = if classification { row_axis(&domain, 100.0, "%") } else { row_axis(&domain, 1.0, "") };
+        Self { caption, main_heading, extra_heading, rows: rows.collect(), axis }
     }
 }
 
@@ -283,9 +222,7 @@ fn opt(value: Option<f64>, show: impl Fn(f64) -> String) -> String {
 
 /// An interval in words, empty if it was not measured.
 pub(super) fn interval(low: Option<f64>, high: Option<f64>, show: impl Fn(f64) -> String) -> String {
-    low.zip(high).map_or_else(String::new, |(low, high)| {
-        format!("{} to {}", show(low), show(high))
-    })
+    low.zip(high).map_or_else(String::new, |(low, high)| format!("{} to {}", show(low), show(high)))
 }
 
 /// Records stopped for one reason.
@@ -307,20 +244,13 @@ impl From<&Gates> for GateTable {
     fn from(gates: &Gates) -> Self {
         let stopped = gates.records_in.saturating_sub(gates.passed);
         let share = |n: u64| {
-            if gates.records_in == 0 {
-                0.0
-            } else {
-                n as f64 / gates.records_in as f64
-            }
+            if gates.records_in == 0 { 0.0 } else { n as f64 / gates.records_in as f64 }
         };
         let summary = match (gates.on, stopped) {
             (false, _) => {
                 "The gates were switched off: every record went to the model as it came.".to_owned()
             }
-            (true, 0) => format!(
-                "The gates stopped none of {}.",
-                text::plural(gates.records_in, "record")
-            ),
+            (true, 0) => format!("The gates stopped none of {}.", text::plural(gates.records_in, "record")),
             (true, n) => format!(
                 "The gates stopped {} of {} ({}). A stopped record is worth nothing, and its sender can read why.",
                 count(n),
@@ -334,12 +264,9 @@ impl From<&Gates> for GateTable {
             code: cut(&r.code, NAME_CHARS),
             count: count(r.count),
             share: percent(share(r.count), 1),
-            bar: value_bar(&domain, r.count as f64, f64::NAN, f64::NAN, Standing::Unproven),
+            bar: value_bar(&domain, r.count as f64, None, Standing::Unproven),
         });
-        Self {
-            summary,
-            rows: rows.collect(),
-        }
+        Self { summary, rows: rows.collect() }
     }
 }
 
@@ -352,9 +279,7 @@ pub(super) fn closure_sentence(closure: &Closure) -> String {
          The path was cut at {} places.",
         fixed(closure.sum_bits, 4),
         fixed(closure.gap_bits, 6),
-        closure
-            .relative
-            .map_or_else(|| "no gain to compare with".to_owned(), text::small_percent),
+        closure.relative.map_or_else(|| "no gain to compare with".to_owned(), text::small_percent),
         text::small_percent(closure.tolerance),
         count(closure.nodes),
     )

@@ -8,7 +8,7 @@ use super::parts::{
 };
 use super::{POLICY, RenderError};
 use crate::charts::{Axis, Domain, Point, Scatter, Svg, bullet, row_axis};
-use crate::text::{MISSING, Scale, count, cut, fixed, percent, plural, ppm, signed};
+use crate::text::{MISSING, Scale, count, cut, fixed, percent, plural, plural_of, ppm, signed};
 use askama::Template;
 use assay_api::Micro;
 use assay_api::v1::appraisal::Standing;
@@ -140,11 +140,7 @@ struct ShapingRecord {
 impl Page {
     fn of(r: &NetReport) -> Self {
         let mut order: Vec<&NetContributor> = r.contributors.iter().collect();
-        order.sort_by(|x, y| {
-            y.value_bits
-                .total_cmp(&x.value_bits)
-                .then_with(|| x.id.cmp(&y.id))
-        });
+        order.sort_by(|x, y| y.value_bits.total_cmp(&x.value_bits).then_with(|| x.id.cmp(&y.id)));
         let scale = Scale::over(order.iter().flat_map(|c| [c.value_bits, c.low_bits, c.high_bits]));
         let per_record = Scale::over(order.iter().filter_map(|c| c.bits_per_record));
         let money = Money::over(r);
@@ -177,7 +173,7 @@ impl Page {
             values: ValueChart::of(
                 order.iter().map(|c| valued(c, &money)).collect(),
                 scale,
-                format!("released, {asset}"),
+                format!("Released, {asset}"),
             ),
             per_record_unit: per_record.unit,
             all,
@@ -191,13 +187,7 @@ impl Page {
             gates: (&r.gates).into(),
             garbage: garbage(&r.verification),
             queries: queries(r),
-            answers: r
-                .queries
-                .samples
-                .iter()
-                .take(ANSWERS)
-                .map(|a| answer(a, &money))
-                .collect(),
+            answers: r.queries.samples.iter().take(ANSWERS).map(|a| answer(a, &money)).collect(),
             closure: r.closure.as_ref().map(closure_sentence),
             agreement: agreement_sentence(&r.agreement),
             command: cut(&r.verify.command, 300),
@@ -218,14 +208,8 @@ struct Money {
 
 impl Money {
     fn over(r: &NetReport) -> Self {
-        let of_contributor = |c: &NetContributor| {
-            [
-                c.earned_micro,
-                c.released_micro,
-                c.withheld_micro,
-                c.bond_lost_micro,
-            ]
-        };
+        let of_contributor =
+            |c: &NetContributor| [c.earned_micro, c.released_micro, c.withheld_micro, c.bond_lost_micro];
         let m = &r.money;
         let totals = [
             m.deposited_micro,
@@ -241,13 +225,12 @@ impl Money {
             .flat_map(of_contributor)
             .chain(totals)
             .chain(r.split.iter().map(|s| s.paid_micro));
-        Self {
-            decimals: if amounts.all(|a| a.0 % 10_000 == 0) { 2 } else { 6 },
-        }
+        Self { decimals: if amounts.all(|a| a.0 % 10_000 == 0) { 2 } else { 6 } }
     }
 
     fn show(&self, amount: Micro) -> String {
-        format!("{amount:.*}", self.decimals)
+        // Most amounts of most columns are zero; bare, they leave the others readable.
+        if amount.0 == 0 { "0".to_owned() } else { format!("{amount:.*}", self.decimals) }
     }
 }
 
@@ -258,10 +241,7 @@ fn sentences(all: &[String]) -> Vec<String> {
 fn card(c: &ModelCard) -> CardView {
     let models = [
         ("Before any record", Some(&c.base)),
-        (
-            "As many records at random from everything sent",
-            c.random_pool.as_ref(),
-        ),
+        ("As many records at random from everything sent", c.random_pool.as_ref()),
         ("This datanet\u{2019}s snapshot", Some(&c.snapshot)),
     ];
     let caption = format!("On {}, never used for pay", plural(c.snapshot.rows, "test row"));
@@ -303,10 +283,7 @@ fn valued<'a>(c: &'a NetContributor, money: &Money) -> Valued<'a> {
     let records = plural(c.records, "record");
     Valued {
         id: &c.id,
-        note: c
-            .label
-            .as_ref()
-            .map_or(records.clone(), |label| format!("{label}, {records}")),
+        note: c.label.as_ref().map_or(records.clone(), |label| format!("{}, {records}", name(label))),
         value_bits: c.value_bits,
         low_bits: c.low_bits,
         high_bits: c.high_bits,
@@ -348,9 +325,7 @@ fn behaviours(
     for (label, members) in groups {
         let sum = |of: fn(&NetContributor) -> u64| members.iter().map(|c| of(c)).fold(0, u64::saturating_add);
         let amount = |of: fn(&NetContributor) -> Micro| {
-            money.show(Micro(
-                members.iter().map(|c| of(c).0).fold(0, i128::saturating_add),
-            ))
+            money.show(Micro(members.iter().map(|c| of(c).0).fold(0, i128::saturating_add)))
         };
         let value: f64 = members.iter().map(|c| c.value_bits).sum();
         let each = value / sum(|c| c.records) as f64;
@@ -441,12 +416,8 @@ fn garbage(v: &Verification) -> Vec<String> {
     }
     let machine = v
         .machine_us_per_record
-        .map(|us| format!(" Machines spent {} \u{B5}s on each.", fixed(us, 1)));
-    out.push(format!(
-        "People looked at {}.{}",
-        plural(v.reviewed, "record"),
-        machine.unwrap_or_default()
-    ));
+        .map(|us| format!(" Machines spent {} \u{B5}s on each record offered.", fixed(us, 1)));
+    out.push(format!("People looked at {}.{}", plural(v.reviewed, "record"), machine.unwrap_or_default()));
     out
 }
 
@@ -454,15 +425,11 @@ fn queries(r: &NetReport) -> String {
     let shown = r.queries.samples.len().min(ANSWERS);
     match (r.queries.count, shown) {
         (0, _) => "Nobody has asked yet.".to_owned(),
-        (n, 0) => format!(
-            "{} paid; none may be shown.",
-            plural(n, "query").replace("querys", "queries")
-        ),
+        (n, 0) => format!("{} paid; none may be shown.", plural_of(n, "query", "queries")),
         (1, _) => "The one paid query, and the records that moved its answer most.".to_owned(),
-        (n, shown) => format!(
-            "{shown} of {} paid queries, each with the records that moved its answer most.",
-            count(n)
-        ),
+        (n, shown) => {
+            format!("{shown} of {} paid queries, each with the records that moved its answer most.", count(n))
+        }
     }
 }
 
@@ -473,12 +440,7 @@ fn answer(a: &Answer, money: &Money) -> AnswerView {
         answer: cut(&a.answer, TEXT_CHARS),
         probability: a.probability.map_or_else(String::new, |p| percent(p, 1)),
         bits: signed(a.bits, 2),
-        records: a
-            .records
-            .iter()
-            .take(RECORDS)
-            .map(|r| shaping(r, scale))
-            .collect(),
+        records: a.records.iter().take(RECORDS).map(|r| shaping(r, scale)).collect(),
         covered: ppm(a.covered_ppm),
         fee: money.show(a.fee_micro),
         receipt: count(a.receipt_index),

@@ -11,47 +11,27 @@ const LARGEST: usize = 5;
 
 /// Which rows measured what.
 pub(super) fn subtitle(a: &Appraisal) -> String {
-    let valid = format!(
-        "{} of {}",
-        plural(a.inputs.valid.rows, "row"),
-        cut(&a.inputs.valid.name, 60)
-    );
-    let test = a.inputs.test.as_ref().map(|t| {
-        format!(
-            "; scores also on {} of {}",
-            plural(t.rows, "row"),
-            cut(&t.name, 60)
-        )
-    });
+    let valid = format!("{} of {}", plural(a.inputs.valid.rows, "row"), cut(&a.inputs.valid.name, 60));
+    let test = a
+        .inputs
+        .test
+        .as_ref()
+        .map(|t| format!("; scores also on {} of {}", plural(t.rows, "row"), cut(&t.name, 60)));
     format!("Value measured on {valid}{}", test.unwrap_or_default())
 }
 
 /// The verdict, in one or two sentences.
 pub(super) fn lede(a: &Appraisal) -> String {
-    let sent = format!(
-        "{} sent {}",
-        plural(senders(a), "contributor"),
-        plural(a.gates.records_in, "record")
-    );
+    let sent = format!("{} sent {}", plural(senders(a), "contributor"), plural(a.gates.records_in, "record"));
     if a.gates.passed == 0 {
         return format!("{sent}. None passed the gates, so nothing could be valued.");
     }
     let gain = a.utility.gain_bits;
-    let unit = if a.model.task == Task::Classification {
-        "answer"
-    } else {
-        "prediction"
-    };
+    let unit = if a.model.task == Task::Classification { "answer" } else { "prediction" };
     if gain > NOTHING_BITS {
-        format!(
-            "{sent}. Together they add {} bits to every {unit} of the model.",
-            fixed(gain, 2)
-        )
+        format!("{sent}. Together they add {} bits to every {unit} of the model.", fixed(gain, 2))
     } else if gain < -NOTHING_BITS {
-        format!(
-            "{sent}. Together they make every {unit} of the model {} bits worse.",
-            fixed(-gain, 2)
-        )
+        format!("{sent}. Together they make every {unit} of the model {} bits worse.", fixed(-gain, 2))
     } else {
         format!("{sent}. Together they add nothing that the benchmark can see.")
     }
@@ -90,7 +70,10 @@ fn with_standing(a: &Appraisal, standing: Standing) -> u64 {
 }
 
 fn standings(a: &Appraisal) -> String {
-    let of = |s| count(with_standing(a, s));
+    let of = |s| match with_standing(a, s) {
+        0 => "none".to_owned(),
+        n => count(n),
+    };
     format!(
         "Of the contributors, {} {} proven to help, {} could not be told from nothing, and {} {} proven to harm.",
         of(Standing::Paid),
@@ -107,10 +90,7 @@ fn be(n: u64) -> &'static str {
 
 /// The scores that a reader should see first: test rows if there are any.
 fn shown(a: &Appraisal) -> (&assay_api::v1::appraisal::ScoreSet, &'static str) {
-    a.scores
-        .test
-        .as_ref()
-        .map_or((&a.scores.valid, "the benchmark"), |test| (test, "test rows"))
+    a.scores.test.as_ref().map_or((&a.scores.valid, "the benchmark"), |test| (test, "test rows"))
 }
 
 fn score(s: &Score) -> String {
@@ -125,7 +105,7 @@ fn curation(a: &Appraisal) -> Option<String> {
     let (set, rows) = shown(a);
     let curated = set.curated.as_ref()?;
     Some(format!(
-        "Without the harmful ones the model scores {} on {rows}; with everything that was submitted, {}.",
+        "Trained without the harmful ones, the model scores {} on {rows}; trained on everything submitted, {}.",
         score(curated),
         score(&set.submitted)
     ))
@@ -135,19 +115,11 @@ fn curation(a: &Appraisal) -> Option<String> {
 pub(super) fn facts(a: &Appraisal) -> Vec<Fact> {
     let (set, rows) = shown(a);
     let best = set.curated.as_ref().unwrap_or(&set.gated);
-    let kind = if best.accuracy.is_some() {
-        "Accuracy"
-    } else {
-        "Score"
-    };
+    let kind = if best.accuracy.is_some() { "Accuracy" } else { "Score" };
     let stopped = a.gates.records_in.saturating_sub(a.gates.passed);
     let closure = a.closure.relative.map_or_else(|| "n/a".to_owned(), small_percent);
     let mut facts = vec![
-        Fact::new(
-            format!("{} bits", fixed(a.utility.gain_bits, 2)),
-            "Gain",
-            "added by all records together",
-        ),
+        Fact::new(format!("{} bits", fixed(a.utility.gain_bits, 2)), "Gain", "added by all records together"),
         Fact::new(
             score(best),
             kind,
@@ -168,18 +140,10 @@ pub(super) fn facts(a: &Appraisal) -> Vec<Fact> {
             "Stopped",
             format!("of {} by the gates", plural(a.gates.records_in, "record")),
         ),
-        Fact::new(
-            closure,
-            "Closure error",
-            "between the sum of values and the measured gain",
-        ),
+        Fact::new(closure, "Closure error", "between the sum of values and the measured gain"),
     ];
     if let Some(pearson) = a.agreement.leave_one_out.as_ref().and_then(|check| check.pearson) {
-        facts.push(Fact::new(
-            fixed(pearson, 2),
-            "Agreement",
-            "correlation of value with real retraining",
-        ));
+        facts.push(Fact::new(fixed(pearson, 2), "Agreement", "correlation of value with real retraining"));
     }
     facts
 }

@@ -1,7 +1,7 @@
 //! The report in plain words.
 
-use super::{Fact, cut, interval};
-use crate::text::{count, fixed, percent, plural, ppm, signed};
+use super::{Fact, cut};
+use crate::text::{count, fixed, percent, plural, plural_of, ppm, signed};
 use assay_api::v1::appraisal::{Score, Standing};
 use assay_api::v1::report::{NetReport, PairedDifference, SplitShare};
 
@@ -11,19 +11,12 @@ pub(super) fn lede(r: &NetReport) -> String {
     let sent = format!("{senders} sent {}", plural(r.gates.records_in, "record"));
     match r.card.as_ref().map(|card| &card.snapshot) {
         None => format!("{sent}. No model has been trained yet."),
-        Some(Score {
-            accuracy: Some(accuracy),
-            ..
-        }) => {
-            format!(
-                "{sent}. The model made of them answers {} correctly.",
-                percent(*accuracy, 1)
-            )
+        Some(Score { accuracy: Some(accuracy), .. }) => {
+            format!("{sent}. The model made of them answers {} correctly.", percent(*accuracy, 1))
         }
-        Some(score) => format!(
-            "{sent}. The model made of them is {} bits a row better than none.",
-            fixed(score.bits, 2)
-        ),
+        Some(score) => {
+            format!("{sent}. The model made of them is {} bits a row better than none.", fixed(score.bits, 2))
+        }
     }
 }
 
@@ -37,28 +30,30 @@ pub(super) fn story(r: &NetReport, asset: &str) -> Vec<String> {
 }
 
 fn against_random(r: &NetReport) -> Option<&PairedDifference> {
-    r.card
-        .as_ref()?
-        .differences
-        .iter()
-        .find(|d| d.against == "random_pool")
+    r.card.as_ref()?.differences.iter().find(|d| d.against == "random_pool")
 }
 
+/// A difference in accuracy, or in bits where there is no accuracy, and whether it is proven.
 fn compared(d: &PairedDifference) -> String {
     let points = |v: f64| signed(v * 100.0, 1);
-    match d.accuracy {
-        Some(accuracy) => format!(
-            "That is {} points against as many records drawn at random from everything sent (95% interval {}).",
-            points(accuracy),
-            interval(d.accuracy_low, d.accuracy_high, points)
+    let (difference, low, size, range) = match (d.accuracy, d.accuracy_low.zip(d.accuracy_high)) {
+        (Some(a), Some((low, high))) => {
+            (a, low.max(-high), format!("{} points", fixed(a.abs() * 100.0, 1)), [points(low), points(high)])
+        }
+        _ => (
+            d.bits,
+            d.bits_low.max(-d.bits_high),
+            format!("{} bits a row", fixed(d.bits.abs(), 3)),
+            [signed(d.bits_low, 3), signed(d.bits_high, 3)],
         ),
-        None => format!(
-            "That is {} bits a row against as many records drawn at random from everything sent (95% interval {} to {}).",
-            signed(d.bits, 3),
-            signed(d.bits_low, 3),
-            signed(d.bits_high, 3)
-        ),
-    }
+    };
+    format!(
+        "That is {size} {} than as many records drawn at random from everything sent (95% interval {} to {}{}).",
+        if difference < 0.0 { "worse" } else { "better" },
+        range[0],
+        range[1],
+        if low > 0.0 { "" } else { ", so the difference is not proven" },
+    )
 }
 
 fn contributors_share(r: &NetReport) -> Option<&SplitShare> {
@@ -70,17 +65,9 @@ fn paid(r: &NetReport, asset: &str) -> Option<String> {
         return None;
     }
     let share = contributors_share(r).map(|s| {
-        format!(
-            " {} of it reached contributors; {} was promised.",
-            ppm(s.realised_ppm),
-            ppm(s.promised_ppm)
-        )
+        format!(" {} of it reached contributors; {} was promised.", ppm(s.realised_ppm), ppm(s.promised_ppm))
     });
-    let queries = if r.queries.count == 1 {
-        "1 query".to_owned()
-    } else {
-        format!("{} queries", count(r.queries.count))
-    };
+    let queries = plural_of(r.queries.count, "query", "queries");
     Some(format!(
         "Consumers paid {} {} for {queries}.{}",
         r.money.fees_micro,
@@ -107,11 +94,7 @@ fn standings(r: &NetReport) -> String {
 pub(super) fn facts(r: &NetReport, asset: &str) -> Vec<Fact> {
     let mut facts = vec![];
     if let Some(accuracy) = r.card.as_ref().and_then(|c| c.snapshot.accuracy) {
-        facts.push(Fact::new(
-            percent(accuracy, 1),
-            "Accuracy",
-            "on test rows never used for pay",
-        ));
+        facts.push(Fact::new(percent(accuracy, 1), "Accuracy", "on test rows never used for pay"));
     }
     if let Some(utility) = &r.utility {
         facts.push(Fact::new(
