@@ -29,11 +29,11 @@ pub(super) fn lede(a: &Appraisal) -> String {
     let gain = a.utility.gain_bits;
     let unit = if a.model.task == Task::Classification { "answer" } else { "prediction" };
     if gain > NOTHING_BITS {
-        format!("{sent}. Together they add {} bits to every {unit} of the model.", fixed(gain, 2))
+        format!("{sent}. Together the records add {} bits to every {unit} of the model.", fixed(gain, 2))
     } else if gain < -NOTHING_BITS {
-        format!("{sent}. Together they make every {unit} of the model {} bits worse.", fixed(-gain, 2))
+        format!("{sent}. Together the records make every {unit} of the model {} bits worse.", fixed(-gain, 2))
     } else {
-        format!("{sent}. Together they add nothing that the benchmark can see.")
+        format!("{sent}. Together the records add nothing that the benchmark can see.")
     }
 }
 
