@@ -20,11 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         commits.sort();
         let at = |share: f64| commits[((commits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
         let (appends, rate) = (appended as f64 / seconds, commits.len() as f64 / seconds);
-        println!(
-            "{batch:5}  {appends:9.0}  {rate:9.0}  {:6.2}  {:6.2}",
-            at(0.5),
-            at(0.99)
-        );
+        println!("{batch:5}  {appends:9.0}  {rate:9.0}  {:6.2}  {:6.2}", at(0.5), at(0.99));
     }
     Ok(())
 }
@@ -47,12 +43,6 @@ fn entry(seq: u64) -> NewEntry {
     // Time-ordered keys, as clients are asked to make them.
     NewEntry {
         bytes,
-        keys: vec![
-            [
-                seq.to_be_bytes(),
-                seq.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes(),
-            ]
-            .concat(),
-        ],
+        keys: vec![[seq.to_be_bytes(), seq.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()].concat()],
     }
 }

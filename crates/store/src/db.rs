@@ -47,9 +47,7 @@ impl Database {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut database = Self::open(path, flags, Some(lock))?;
-        database
-            .configure(kind)
-            .map_err(|source| database.sqlite("set up", source))?;
+        database.configure(kind).map_err(|source| database.sqlite("set up", source))?;
         let mode = database.pragma_text("journal_mode")?;
         if mode != "wal" {
             let found =
@@ -58,8 +56,9 @@ impl Database {
         }
         if database.is_blank()? {
             database.create(kind)?;
-            files::sync_folder(folder)?;
         }
+        // Always: whoever created the files may have crashed before their names were durable.
+        files::sync_folder(folder)?;
         database.recognise(kind)?;
         Ok(database)
     }
@@ -68,17 +67,10 @@ impl Database {
     pub(crate) fn open_reader(folder: &Path, name: &str, kind: &Kind) -> Result<Self, StoreError> {
         let path = folder.join(name);
         if !path.is_file() {
-            return Err(StoreError::NotFound(format!(
-                "the {} {}",
-                kind.noun,
-                path.display()
-            )));
+            return Err(StoreError::NotFound(format!("the {} {}", kind.noun, path.display())));
         }
-        let database = Self::open(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-            None,
-        )?;
+        let database =
+            Self::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX, None)?;
         database.recognise(kind)?;
         Ok(database)
     }
@@ -93,17 +85,8 @@ impl Database {
             Ok(conn)
         });
         match opened {
-            Ok(conn) => Ok(Self {
-                conn,
-                path,
-                poison: OnceCell::new(),
-                _lock: lock,
-            }),
-            Err(source) => Err(StoreError::Sqlite {
-                action: "open the database",
-                path,
-                source,
-            }),
+            Ok(conn) => Ok(Self { conn, path, poison: OnceCell::new(), _lock: lock }),
+            Err(source) => Err(StoreError::Sqlite { action: "open the database", path, source }),
         }
     }
 
@@ -130,58 +113,37 @@ impl Database {
     }
 
     fn recognise(&self, kind: &Kind) -> Result<(), StoreError> {
-        let (id, version) = (
-            self.pragma_number("application_id")?,
-            self.pragma_number("user_version")?,
-        );
+        let (id, version) = (self.pragma_number("application_id")?, self.pragma_number("user_version")?);
         if id != kind.application_id {
             return Err(self.format(kind, format!("application id {id:#x}")));
         }
         if version != kind.version {
             return Err(self.format(
                 kind,
-                format!(
-                    "format version {version}, where this program knows {}",
-                    kind.version
-                ),
+                format!("format version {version}, where this program knows {}", kind.version),
             ));
         }
         Ok(())
     }
 
     fn format(&self, kind: &Kind, found: String) -> StoreError {
-        StoreError::Format {
-            path: self.path.clone(),
-            expected: kind.noun,
-            found,
-        }
+        StoreError::Format { path: self.path.clone(), expected: kind.noun, found }
     }
 
     fn pragma_number(&self, name: &str) -> Result<i32, StoreError> {
-        self.read("read the settings", |conn| {
-            conn.pragma_query_value(None, name, |row| row.get(0))
-        })
+        self.read("read the settings", |conn| conn.pragma_query_value(None, name, |row| row.get(0)))
     }
 
     fn pragma_text(&self, name: &str) -> Result<String, StoreError> {
-        self.read("read the settings", |conn| {
-            conn.pragma_query_value(None, name, |row| row.get(0))
-        })
+        self.read("read the settings", |conn| conn.pragma_query_value(None, name, |row| row.get(0)))
     }
 
     fn sqlite(&self, action: &'static str, source: rusqlite::Error) -> StoreError {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         if matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) {
-            return StoreError::Corrupt {
-                place: self.place(),
-                detail: source.to_string(),
-            };
+            return StoreError::Corrupt { place: self.place(), detail: source.to_string() };
         }
-        StoreError::Sqlite {
-            action,
-            path: self.path.clone(),
-            source,
-        }
+        StoreError::Sqlite { action, path: self.path.clone(), source }
     }
 
     /// The file, for messages.
@@ -193,10 +155,7 @@ impl Database {
     pub(crate) fn sound(&self) -> Result<(), StoreError> {
         match self.poison.get() {
             None => Ok(()),
-            Some(cause) => Err(StoreError::Poisoned {
-                path: self.path.clone(),
-                cause: cause.clone(),
-            }),
+            Some(cause) => Err(StoreError::Poisoned { path: self.path.clone(), cause: cause.clone() }),
         }
     }
 
@@ -220,15 +179,9 @@ impl Database {
     ) -> Result<T, R> {
         self.sound()?;
         let path = &self.path;
-        let begun = self
-            .conn
-            .transaction_with_behavior(TransactionBehavior::Immediate);
+        let begun = self.conn.transaction_with_behavior(TransactionBehavior::Immediate);
         // Nothing was touched yet: another connection is busy, or the disk cannot be read.
-        let tx = begun.map_err(|source| StoreError::Sqlite {
-            action,
-            path: path.clone(),
-            source,
-        })?;
+        let tx = begun.map_err(|source| StoreError::Sqlite { action, path: path.clone(), source })?;
         let outcome = body(&tx).and_then(|outcome| {
             if outcome.is_ok() {
                 tx.commit()?
@@ -253,10 +206,7 @@ impl Database {
     fn condemn(&self, action: &'static str, source: rusqlite::Error) -> StoreError {
         let cause = format!("cannot {action}: {source}");
         let _ = self.poison.set(cause.clone());
-        StoreError::Poisoned {
-            path: self.path.clone(),
-            cause,
-        }
+        StoreError::Poisoned { path: self.path.clone(), cause }
     }
 
     /// The checks that SQLite has for its own pages and indexes.
@@ -267,10 +217,7 @@ impl Database {
         if verdict == "ok" {
             Ok(())
         } else {
-            Err(StoreError::Corrupt {
-                place: self.place(),
-                detail: verdict,
-            })
+            Err(StoreError::Corrupt { place: self.place(), detail: verdict })
         }
     }
 }
@@ -282,28 +229,16 @@ impl Lock {
     /// Takes the lock or says who has it.
     fn take(path: &Path) -> Result<Self, StoreError> {
         let io = |error| StoreError::io("lock", path)(error);
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(io)?;
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 // Only for the message: where the system forbids reading a locked file, the name stays unknown.
                 let _ = Read::by_ref(&mut file).take(64).read_to_string(&mut holder);
-                let holder = if holder.is_empty() {
-                    "another process".to_owned()
-                } else {
-                    holder
-                };
-                return Err(StoreError::Locked {
-                    path: path.to_owned(),
-                    holder,
-                });
+                let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
+                return Err(StoreError::Locked { path: path.to_owned(), holder });
             }
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }

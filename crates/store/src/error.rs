@@ -106,30 +106,15 @@ pub enum StoreError {
 
 impl StoreError {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
     pub(crate) fn table(place: impl Into<String>, detail: impl ToString) -> Self {
-        Self::Table {
-            place: place.into(),
-            detail: detail.to_string(),
-        }
+        Self::Table { place: place.into(), detail: detail.to_string() }
     }
 
     /// Refuses a `found` above `max`.
     pub(crate) fn within(what: &str, found: u64, max: u64) -> Result<(), Self> {
-        if found <= max {
-            Ok(())
-        } else {
-            Err(Self::Limit {
-                what: what.to_owned(),
-                found,
-                max,
-            })
-        }
+        if found <= max { Ok(()) } else { Err(Self::Limit { what: what.to_owned(), found, max }) }
     }
 }

@@ -17,9 +17,7 @@ pub const PATH_BYTES_MAX: usize = 512;
 /// Replaces the file at `path` by `bytes`, durably and in one step. Missing folders are created.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let (staged, folder) = stage(path, bytes)?;
-    staged
-        .persist(path)
-        .map_err(|error| StoreError::io("rename a file to", path)(error.error))?;
+    staged.persist(path).map_err(|error| StoreError::io("rename a file to", path)(error.error))?;
     sync_folder(&folder)
 }
 
@@ -39,11 +37,7 @@ pub fn write_once(path: &Path, bytes: &[u8]) -> Result<bool, StoreError> {
         // The writer before us may have crashed between its rename and its sync of the folder.
         return sync_folder(&parent(path)?).map(|()| false);
     }
-    let at = found
-        .iter()
-        .zip(bytes)
-        .position(|(a, b)| a != b)
-        .unwrap_or(found.len().min(bytes.len()));
+    let at = found.iter().zip(bytes).position(|(a, b)| a != b).unwrap_or(found.len().min(bytes.len()));
     Err(StoreError::Conflict {
         place: path.display().to_string(),
         detail: format!(
@@ -83,10 +77,9 @@ fn parent(path: &Path) -> Result<PathBuf, StoreError> {
     match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Ok(PathBuf::from(".")),
         Some(folder) => Ok(folder.to_owned()),
-        None => Err(StoreError::Invalid(format!(
-            "{} names no file; give a path inside a folder",
-            path.display()
-        ))),
+        None => {
+            Err(StoreError::Invalid(format!("{} names no file; give a path inside a folder", path.display())))
+        }
     }
 }
 
@@ -99,9 +92,8 @@ fn stage(path: &Path, bytes: &[u8]) -> Result<(NamedTempFile, PathBuf), StoreErr
     // The default of a temporary file is readable by its owner only; these files are served by a web server.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut staged = builder
-        .tempfile_in(&folder)
-        .map_err(StoreError::io("create a temporary file in", &folder))?;
+    let mut staged =
+        builder.tempfile_in(&folder).map_err(StoreError::io("create a temporary file in", &folder))?;
     staged
         .write_all(bytes)
         .and_then(|()| staged.as_file().sync_all())
@@ -134,9 +126,7 @@ impl PublicFolder {
         let plain = |segment: &str| {
             !segment.is_empty()
                 && !segment.starts_with('.')
-                && segment
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
         };
         if relative.len() <= PATH_BYTES_MAX && relative.split('/').all(plain) {
             Ok(self.root.join(relative))
@@ -165,11 +155,7 @@ impl PublicFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StoreError::io("read", &path)(error)),
         };
-        StoreError::within(
-            &format!("the size of {} in bytes", path.display()),
-            length,
-            bytes_max,
-        )?;
+        StoreError::within(&format!("the size of {} in bytes", path.display()), length, bytes_max)?;
         fs::read(&path).map(Some).map_err(StoreError::io("read", &path))
     }
 }

@@ -52,11 +52,7 @@ impl TableRef {
     fn parse(name: &str, bytes: u64) -> Option<Self> {
         let (digest, extension) = name.split_once('.')?;
         let sha256 = hex::decode(digest).ok()?.try_into().ok()?;
-        let found = Self {
-            sha256,
-            bytes,
-            extension: extension.to_owned(),
-        };
+        let found = Self { sha256, bytes, extension: extension.to_owned() };
         // Hexadecimal digits may be upper case, ours are not.
         (is_extension(extension) && found.path().ends_with(name)).then_some(found)
     }
@@ -98,31 +94,20 @@ impl TableStore {
 
     /// Any object store that makes an object durable before it answers, under `prefix`. `place` is for messages.
     pub fn new(objects: Arc<dyn ObjectStore>, prefix: &str, place: impl Into<String>) -> Self {
-        Self {
-            objects,
-            prefix: ObjectPath::from(prefix),
-            place: place.into(),
-        }
+        Self { objects, prefix: ObjectPath::from(prefix), place: place.into() }
     }
 
     /// Stores `bytes` durably, in one step, and answers with their name. Storing them again mends a damaged file.
     pub fn put(&self, bytes: impl Into<Bytes>, extension: &str) -> Result<TableRef, StoreError> {
         let bytes = bytes.into();
-        StoreError::within(
-            "the size of a table in bytes",
-            bytes.len() as u64,
-            TABLE_BYTES_MAX,
-        )?;
+        StoreError::within("the size of a table in bytes", bytes.len() as u64, TABLE_BYTES_MAX)?;
         if !is_extension(extension) {
             return Err(StoreError::Invalid(format!(
                 "{extension:?} is not an extension; use 1 to {EXTENSION_BYTES_MAX} lower-case letters or digits"
             )));
         }
         let table = TableRef::of(&bytes, extension);
-        match block_on(
-            self.objects
-                .put(&self.location(&table), PutPayload::from_bytes(bytes)),
-        ) {
+        match block_on(self.objects.put(&self.location(&table), PutPayload::from_bytes(bytes))) {
             Ok(_) => Ok(table),
             Err(error) => Err(failed("store", &self.name(&table), &error)),
         }
@@ -132,18 +117,12 @@ impl TableStore {
     pub fn get(&self, table: &TableRef) -> Result<Bytes, StoreError> {
         StoreError::within("the size of a table in bytes", table.bytes, TABLE_BYTES_MAX)?;
         let name = self.name(table);
-        let damaged = |detail: String| StoreError::Corrupt {
-            place: name.clone(),
-            detail,
-        };
+        let damaged = |detail: String| StoreError::Corrupt { place: name.clone(), detail };
         let found = block_on(self.objects.get(&self.location(table)))
             .map_err(|error| failed("read", &name, &error))?;
         // Checked before the bytes are loaded, so that a wrong file cannot exhaust memory.
         if found.meta.size != table.bytes {
-            return Err(damaged(format!(
-                "it has {} bytes instead of {}",
-                found.meta.size, table.bytes
-            )));
+            return Err(damaged(format!("it has {} bytes instead of {}", found.meta.size, table.bytes)));
         }
         let bytes = block_on(found.bytes()).map_err(|error| failed("read", &name, &error))?;
         if Sha256::digest(&bytes)[..] != table.sha256[..] {
@@ -174,10 +153,7 @@ impl TableStore {
     }
 
     fn location(&self, table: &TableRef) -> ObjectPath {
-        self.prefix
-            .parts()
-            .chain(ObjectPath::from(table.path()).parts())
-            .collect()
+        self.prefix.parts().chain(ObjectPath::from(table.path()).parts()).collect()
     }
 
     fn name(&self, table: &TableRef) -> String {
@@ -187,18 +163,12 @@ impl TableStore {
 
 fn is_extension(extension: &str) -> bool {
     (1..=EXTENSION_BYTES_MAX).contains(&extension.len())
-        && extension
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        && extension.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
 fn failed(action: &'static str, place: &str, error: &object_store::Error) -> StoreError {
     match error {
         object_store::Error::NotFound { .. } => StoreError::NotFound(place.to_owned()),
-        other => StoreError::Objects {
-            action,
-            place: place.to_owned(),
-            detail: other.to_string(),
-        },
+        other => StoreError::Objects { action, place: place.to_owned(), detail: other.to_string() },
     }
 }

@@ -70,11 +70,7 @@ impl Vault {
         #[cfg(unix)]
         std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
             .map_err(StoreError::io("set the permissions of", folder))?;
-        Ok(Self {
-            reader: VaultReader {
-                db: Database::open_writer(folder, FILE, &KIND)?,
-            },
-        })
+        Ok(Self { reader: VaultReader { db: Database::open_writer(folder, FILE, &KIND)? } })
     }
 
     /// All that can be read.
@@ -114,10 +110,11 @@ impl Vault {
     pub fn erase(&mut self, commitments: &[[u8; 32]]) -> Result<u64, StoreError> {
         let erased = self.reader.db.write("erase private records", |tx| {
             let mut delete = tx.prepare_cached("DELETE FROM record WHERE commitment = ?1")?;
-            let deleted = commitments
-                .iter()
-                .map(|commitment| delete.execute([commitment]))
-                .sum::<Result<usize, _>>()?;
+            let deleted = commitments.iter().map(|commitment| delete.execute([commitment])).sum::<Result<
+                usize,
+                _,
+            >>(
+            )?;
             Ok(Ok::<_, StoreError>(deleted as u64))
         })?;
         self.scrub().map(|()| erased)
@@ -132,11 +129,7 @@ impl Vault {
             .into_iter()
             .filter(|commitment| !valid(commitment))
             .collect::<Vec<_>>();
-        if orphans.is_empty() {
-            Ok(0)
-        } else {
-            self.erase(&orphans)
-        }
+        if orphans.is_empty() { Ok(0) } else { self.erase(&orphans) }
     }
 
     /// Removes the last traces of what was deleted: rebuilds the database and empties the write-ahead log.
@@ -158,11 +151,7 @@ impl Vault {
 
     /// Stores a secret under a name, durably, in place of what was there.
     pub fn put_private(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        StoreError::within(
-            "the length of a private name in bytes",
-            name.len() as u64,
-            NAME_BYTES_MAX,
-        )?;
+        StoreError::within("the length of a private name in bytes", name.len() as u64, NAME_BYTES_MAX)?;
         StoreError::within(
             &format!("the size of the private {name:?} in bytes"),
             bytes.len() as u64,
@@ -196,9 +185,7 @@ pub struct VaultReader {
 impl VaultReader {
     /// Opens the vault in `folder` for reading only.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        Ok(Self {
-            db: Database::open_reader(folder, FILE, &KIND)?,
-        })
+        Ok(Self { db: Database::open_reader(folder, FILE, &KIND)? })
     }
 
     /// The record of a commitment; `None` if it never came or was erased.
@@ -245,11 +232,9 @@ impl VaultReader {
     /// The secret of a name; [`StoreError::Corrupt`] if its bytes changed.
     pub fn get_private(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let found: Option<(Vec<u8>, Vec<u8>)> = self.db.read("read a secret", |conn| {
-            conn.query_row(
-                "SELECT sha256, bytes FROM private WHERE name = ?1",
-                [name],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
+            conn.query_row("SELECT sha256, bytes FROM private WHERE name = ?1", [name], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .optional()
         })?;
         match found {
@@ -309,11 +294,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
 }
 
 fn check_batch(records: &[PrivateRecord]) -> Result<(), StoreError> {
-    StoreError::within(
-        "the number of records of a batch",
-        records.len() as u64,
-        BATCH_RECORDS_MAX,
-    )?;
+    StoreError::within("the number of records of a batch", records.len() as u64, BATCH_RECORDS_MAX)?;
     let mut bytes_total = 0;
     for record in records {
         let length = record.content.len() as u64;

@@ -31,10 +31,7 @@ pub(super) struct Fenced {
 
 impl Fenced {
     pub(super) fn new(file: Bytes, budget: u64) -> Self {
-        Self {
-            file,
-            budget: AtomicU64::new(budget),
-        }
+        Self { file, budget: AtomicU64::new(budget) }
     }
 }
 
@@ -57,10 +54,7 @@ impl ChunkReader for Fenced {
         let claimed = uncompressed_size(&header)?;
         let spend = |left: u64| left.checked_sub(claimed);
         if claimed > PAGE_BYTES_MAX
-            || self
-                .budget
-                .try_update(Ordering::Relaxed, Ordering::Relaxed, spend)
-                .is_err()
+            || self.budget.try_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_err()
         {
             return refused(format!("a page claims {claimed} bytes, more than may be read"));
         }
@@ -88,16 +82,11 @@ impl FencedPages {
             }
         };
         if u64::from(claimed) > most {
-            return refused(format!(
-                "a page claims {claimed} values where at most {most} are possible"
-            ));
+            return refused(format!("a page claims {claimed} values where at most {most} are possible"));
         }
         let encoding = page.encoding();
         // Their decoders allocate by a count inside the page that nothing else bounds.
-        if matches!(
-            encoding,
-            Encoding::DELTA_LENGTH_BYTE_ARRAY | Encoding::DELTA_BYTE_ARRAY
-        ) {
+        if matches!(encoding, Encoding::DELTA_LENGTH_BYTE_ARRAY | Encoding::DELTA_BYTE_ARRAY) {
             return refused(format!(
                 "the encoding {encoding} is not read; write the file with plain or dictionary encoding"
             ));
@@ -116,10 +105,7 @@ impl Iterator for FencedPages {
 
 impl PageReader for FencedPages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
-        self.pages
-            .get_next_page()?
-            .map(|page| self.check(page))
-            .transpose()
+        self.pages.get_next_page()?.map(|page| self.check(page)).transpose()
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
@@ -134,10 +120,7 @@ impl PageReader for FencedPages {
 /// The `uncompressed_page_size` (field 2) of a page header, after walking all of it: every length and count inside
 /// must fit the bytes that follow.
 fn uncompressed_size(header: &[u8]) -> Result<u64> {
-    let mut walk = Walk {
-        rest: header,
-        size: None,
-    };
+    let mut walk = Walk { rest: header, size: None };
     walk.structure(0)?;
     match walk.size {
         Some(size) => u64::try_from(size).or_else(|_| refused("a page claims a negative size")),
@@ -179,10 +162,7 @@ impl Walk<'_> {
     }
 
     fn skip(&mut self, length: u64) -> Result<()> {
-        match usize::try_from(length)
-            .ok()
-            .and_then(|length| self.rest.get(length..))
-        {
+        match usize::try_from(length).ok().and_then(|length| self.rest.get(length..)) {
             Some(rest) => {
                 self.rest = rest;
                 Ok(())
@@ -201,11 +181,7 @@ impl Walk<'_> {
             if head == 0 {
                 return Ok(());
             }
-            field = if head >> 4 == 0 {
-                self.zigzag()?
-            } else {
-                field + i64::from(head >> 4)
-            };
+            field = if head >> 4 == 0 { self.zigzag()? } else { field + i64::from(head >> 4) };
             match (depth, field, head & 0x0f) {
                 (0, 2, 5) => self.size = Some(self.zigzag()?),
                 (_, _, 1 | 2) => {} // a truth value lives in its type
@@ -234,11 +210,7 @@ impl Walk<'_> {
             return refused("a page header is nested too deeply");
         }
         let head = self.byte()?;
-        let count = if head >> 4 == 15 {
-            self.varint()?
-        } else {
-            u64::from(head >> 4)
-        };
+        let count = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
         if count > self.rest.len() as u64 {
             return refused("a list in a page header passes the end of the file");
         }

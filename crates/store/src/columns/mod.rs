@@ -116,10 +116,7 @@ impl ColumnTable {
         let values = values.into();
         let refused = |detail: String| Err(StoreError::table(format!("column {name:?}"), detail));
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
-            return refused(format!(
-                "its name has {} bytes; use 1 to {NAME_BYTES_MAX}",
-                name.len()
-            ));
+            return refused(format!("its name has {} bytes; use 1 to {NAME_BYTES_MAX}", name.len()));
         }
         if self.column(name).is_some() {
             return refused("there is one of that name already; rename it".to_owned());
@@ -134,10 +131,7 @@ impl ColumnTable {
                 self.rows()
             ));
         }
-        self.columns.push(Column {
-            name: name.to_owned(),
-            values,
-        });
+        self.columns.push(Column { name: name.to_owned(), values });
         Ok(self)
     }
 
@@ -153,10 +147,7 @@ impl ColumnTable {
 
     /// The cells of a column.
     pub fn column(&self, name: &str) -> Option<&Values> {
-        self.columns
-            .iter()
-            .find(|column| column.name == name)
-            .map(|column| &column.values)
+        self.columns.iter().find(|column| column.name == name).map(|column| &column.values)
     }
 
     /// Metadata by key, sorted.

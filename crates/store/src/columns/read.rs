@@ -35,11 +35,7 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self {
-            columns: None,
-            rows_max: 100_000_000,
-            bytes_max: 4 << 30,
-        }
+        Self { columns: None, rows_max: 100_000_000, bytes_max: 4 << 30 }
     }
 }
 
@@ -74,10 +70,7 @@ fn contain<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreEr
             (None, None) => "the decoder failed".to_owned(),
         };
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
-        Err(StoreError::table(
-            "contents",
-            format!("the file is damaged: {}", told(panic)),
-        ))
+        Err(StoreError::table("contents", format!("the file is damaged: {}", told(panic))))
     })
 }
 
@@ -95,22 +88,12 @@ fn decode(file: Bytes, options: &ReadOptions) -> Result<ColumnTable, StoreError>
         rows_total = rows_total.saturating_add(rows);
     }
     StoreError::within("the number of rows of the table", rows_total, options.rows_max)?;
-    let mut table = ColumnTable {
-        metadata: key_values(&metadata)?,
-        columns: Vec::new(),
-    };
+    let mut table = ColumnTable { metadata: key_values(&metadata)?, columns: Vec::new() };
     let file = Arc::new(Fenced::new(file, options.bytes_max));
-    let mut budget = Budget {
-        left: options.bytes_max,
-    };
+    let mut budget = Budget { left: options.bytes_max };
     for (name, leaf, kind) in wanted(&metadata, options)? {
-        let reader = ColumnFile {
-            file: &file,
-            metadata: &metadata,
-            name: &name,
-            leaf,
-            bytes_max: options.bytes_max,
-        };
+        let reader =
+            ColumnFile { file: &file, metadata: &metadata, name: &name, leaf, bytes_max: options.bytes_max };
         let values = kind.read(&reader, &mut budget)?;
         table = table.with_column(&name, values)?;
     }
@@ -118,23 +101,11 @@ fn decode(file: Bytes, options: &ReadOptions) -> Result<ColumnTable, StoreError>
 }
 
 fn key_values(metadata: &ParquetMetaData) -> Result<BTreeMap<String, String>, StoreError> {
-    let entries = metadata
-        .file_metadata()
-        .key_value_metadata()
-        .map_or(&[][..], Vec::as_slice);
-    let bytes: usize = entries
-        .iter()
-        .map(|entry| entry.key.len() + entry.value.as_ref().map_or(0, String::len))
-        .sum();
-    StoreError::within(
-        "the metadata of the table in bytes",
-        bytes as u64,
-        METADATA_BYTES_MAX as u64,
-    )?;
-    Ok(entries
-        .iter()
-        .map(|entry| (entry.key.clone(), entry.value.clone().unwrap_or_default()))
-        .collect())
+    let entries = metadata.file_metadata().key_value_metadata().map_or(&[][..], Vec::as_slice);
+    let bytes: usize =
+        entries.iter().map(|entry| entry.key.len() + entry.value.as_ref().map_or(0, String::len)).sum();
+    StoreError::within("the metadata of the table in bytes", bytes as u64, METADATA_BYTES_MAX as u64)?;
+    Ok(entries.iter().map(|entry| (entry.key.clone(), entry.value.clone().unwrap_or_default())).collect())
 }
 
 /// The leaf and kind of every column that is wanted.
@@ -151,12 +122,7 @@ fn wanted(
     let find = |name: String| {
         let place = format!("column {name:?}");
         let Some(field) = fields.iter().find(|field| field.name() == name) else {
-            let known = fields
-                .iter()
-                .map(|field| field.name())
-                .take(20)
-                .collect::<Vec<_>>()
-                .join(", ");
+            let known = fields.iter().map(|field| field.name()).take(20).collect::<Vec<_>>().join(", ");
             return Err(StoreError::table(
                 place,
                 format!("there is none of that name; the file has {known}"),
@@ -232,9 +198,9 @@ impl Kind {
                     Err(_) => Err("it is not UTF-8 text"),
                 })
                 .map(Values::Utf8),
-            Self::Int32 => column
-                .cells::<Int32Type, _>(budget, |value| Ok((i64::from(*value), 0)))
-                .map(Values::Int64),
+            Self::Int32 => {
+                column.cells::<Int32Type, _>(budget, |value| Ok((i64::from(*value), 0))).map(Values::Int64)
+            }
             Self::Unsigned32 => column
                 .cells::<Int32Type, _>(budget, |value| Ok((i64::from(value.cast_unsigned()), 0)))
                 .map(Values::Int64),
@@ -244,18 +210,14 @@ impl Kind {
                     _ => Err("it is above 9223372036854775807, the largest whole number that is read"),
                 })
                 .map(Values::Int64),
-            Self::Int64 => column
-                .cells::<Int64Type, _>(budget, |value| Ok((*value, 0)))
-                .map(Values::Int64),
-            Self::Float => column
-                .cells::<FloatType, _>(budget, |value| Ok((f64::from(*value), 0)))
-                .map(Values::Float64),
-            Self::Double => column
-                .cells::<DoubleType, _>(budget, |value| Ok((*value, 0)))
-                .map(Values::Float64),
-            Self::Bool => column
-                .cells::<BoolType, _>(budget, |value| Ok((*value, 0)))
-                .map(Values::Bool),
+            Self::Int64 => column.cells::<Int64Type, _>(budget, |value| Ok((*value, 0))).map(Values::Int64),
+            Self::Float => {
+                column.cells::<FloatType, _>(budget, |value| Ok((f64::from(*value), 0))).map(Values::Float64)
+            }
+            Self::Double => {
+                column.cells::<DoubleType, _>(budget, |value| Ok((*value, 0))).map(Values::Float64)
+            }
+            Self::Bool => column.cells::<BoolType, _>(budget, |value| Ok((*value, 0))).map(Values::Bool),
         }
     }
 }
@@ -272,11 +234,9 @@ impl Budget {
                 self.left = left;
                 Ok(())
             }
-            None => StoreError::within(
-                "the memory that the table needs in bytes",
-                max.saturating_add(1),
-                max,
-            ),
+            None => {
+                StoreError::within("the memory that the table needs in bytes", max.saturating_add(1), max)
+            }
         }
     }
 }
@@ -310,9 +270,8 @@ impl ColumnFile<'_> {
                 let batch = BATCH_ROWS.min(end - cells.len());
                 budget.spend(batch.saturating_mul(size_of::<Option<C>>()), self.bytes_max)?;
                 let (mut levels, mut values) = (Vec::new(), Vec::new());
-                let (records, _, _) = reader
-                    .read_records(batch, Some(&mut levels), None, &mut values)
-                    .map_err(damaged)?;
+                let (records, _, _) =
+                    reader.read_records(batch, Some(&mut levels), None, &mut values).map_err(damaged)?;
                 if records == 0 {
                     let found = rows - (end - cells.len());
                     return Err(damaged(ParquetError::General(format!(
@@ -332,14 +291,8 @@ impl ColumnFile<'_> {
     ) -> Result<ColumnReaderImpl<T>, ParquetError> {
         let chunk = group.column(self.leaf);
         let pages = SerializedPageReader::new(Arc::clone(self.file), chunk, rows, None)?;
-        let pages = FencedPages {
-            pages,
-            rows: rows as u64,
-        };
-        Ok(get_typed_column_reader(get_column_reader(
-            chunk.column_descr_ptr(),
-            Box::new(pages),
-        )))
+        let pages = FencedPages { pages, rows: rows as u64 };
+        Ok(get_typed_column_reader(get_column_reader(chunk.column_descr_ptr(), Box::new(pages))))
     }
 
     fn push<V, C>(
@@ -359,9 +312,7 @@ impl ColumnFile<'_> {
                 continue;
             }
             let place = || format!("column {:?}, row {}", self.name, cells.len());
-            let value = values
-                .next()
-                .ok_or_else(|| StoreError::table(place(), "its value is missing"))?;
+            let value = values.next().ok_or_else(|| StoreError::table(place(), "its value is missing"))?;
             let (cell, bytes) = convert(value).map_err(|detail| StoreError::table(place(), detail))?;
             budget.spend(bytes, self.bytes_max)?;
             cells.push(Some(cell));

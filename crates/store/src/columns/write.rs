@@ -24,16 +24,8 @@ pub fn write(table: &ColumnTable) -> Result<Vec<u8>, StoreError> {
     if table.columns().is_empty() {
         return Err(StoreError::table("schema", "there is no column; add one"));
     }
-    let metadata_bytes: usize = table
-        .metadata()
-        .iter()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
-    StoreError::within(
-        "the metadata of a table in bytes",
-        metadata_bytes as u64,
-        METADATA_BYTES_MAX as u64,
-    )?;
+    let metadata_bytes: usize = table.metadata().iter().map(|(key, value)| key.len() + value.len()).sum();
+    StoreError::within("the metadata of a table in bytes", metadata_bytes as u64, METADATA_BYTES_MAX as u64)?;
     encode(table).map_err(|error| StoreError::table("while writing", error))
 }
 
@@ -51,11 +43,8 @@ fn encode(table: &ColumnTable) -> Result<Vec<u8>, ParquetError> {
 }
 
 fn properties(table: &ColumnTable) -> Result<WriterProperties, ParquetError> {
-    let metadata = table
-        .metadata()
-        .iter()
-        .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
-        .collect();
+    let metadata =
+        table.metadata().iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
     let mut builder = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
@@ -84,19 +73,14 @@ fn schema(table: &ColumnTable) -> Result<TypePtr, ParquetError> {
         let builder =
             Type::primitive_type_builder(&column.name, physical).with_repetition(Repetition::OPTIONAL);
         let builder = if text {
-            builder
-                .with_logical_type(Some(LogicalType::String))
-                .with_converted_type(ConvertedType::UTF8)
+            builder.with_logical_type(Some(LogicalType::String)).with_converted_type(ConvertedType::UTF8)
         } else {
             builder
         };
         builder.build().map(Arc::new)
     };
     let fields = table.columns().iter().map(field).collect::<Result<_, _>>()?;
-    Type::group_type_builder("schema")
-        .with_fields(fields)
-        .build()
-        .map(Arc::new)
+    Type::group_type_builder("schema").with_fields(fields).build().map(Arc::new)
 }
 
 fn write_chunk(
@@ -122,9 +106,8 @@ fn write_cells<T: DataType, C>(
 ) -> Result<(), ParquetError> {
     let values: Vec<T::T> = cells.iter().flatten().map(value).collect();
     let levels: Vec<i16> = cells.iter().map(|cell| i16::from(cell.is_some())).collect();
-    let mut column = group
-        .next_column()?
-        .ok_or_else(|| ParquetError::General("no column left to write".to_owned()))?;
+    let mut column =
+        group.next_column()?.ok_or_else(|| ParquetError::General("no column left to write".to_owned()))?;
     column.typed::<T>().write_batch(&values, Some(&levels), None)?;
     column.close()
 }

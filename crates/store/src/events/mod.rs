@@ -127,11 +127,7 @@ impl EventStore {
     /// Opens the log in `folder` for writing, creating both if missing. [`StoreError::Locked`] if another writer,
     /// in this process or another, has it open.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        Ok(Self {
-            reader: EventReader {
-                db: Database::open_writer(folder, FILE, &KIND)?,
-            },
-        })
+        Ok(Self { reader: EventReader { db: Database::open_writer(folder, FILE, &KIND)? } })
     }
 
     /// All that can be read. Reading fails too once a write has failed ([`StoreError::Poisoned`]).
@@ -145,10 +141,7 @@ impl EventStore {
         self.reader.db.write("append to the log", |tx| {
             let actual = log_size(tx)?;
             if actual != expected_size {
-                return Ok(Err(AppendError::Conflict {
-                    expected: expected_size,
-                    actual,
-                }));
+                return Ok(Err(AppendError::Conflict { expected: expected_size, actual }));
             }
             insert(tx, actual, entries)
         })
@@ -163,11 +156,7 @@ impl EventStore {
         size: u64,
         note: &[u8],
     ) -> Result<(), StoreError> {
-        StoreError::within(
-            "the length of a checkpoint in bytes",
-            note.len() as u64,
-            NOTE_BYTES_MAX,
-        )?;
+        StoreError::within("the length of a checkpoint in bytes", note.len() as u64, NOTE_BYTES_MAX)?;
         let place = format!("the checkpoint of {}", self.reader.db.place());
         self.reader.db.write("store a checkpoint", |tx| {
             let old: Option<u64> = stored_checkpoint(tx)?.map(|checkpoint| checkpoint.size);
@@ -179,10 +168,7 @@ impl EventStore {
                     told(expected_old)
                 )
             } else if old.is_some_and(|old| size < old) {
-                format!(
-                    "it covers {} entries and the new one only {size}; a log never shrinks",
-                    told(old)
-                )
+                format!("it covers {} entries and the new one only {size}; a log never shrinks", told(old))
             } else if size > log {
                 format!("the new one covers {size} entries and the log has {log}; append first, then sign")
             } else {
@@ -192,20 +178,13 @@ impl EventStore {
                 )?;
                 return Ok(Ok(()));
             };
-            Ok(Err(StoreError::Conflict {
-                place,
-                detail: refusal,
-            }))
+            Ok(Err(StoreError::Conflict { place, detail: refusal }))
         })
     }
 
     /// Saves a state image of the first `size` entries and drops all but the newest few.
     pub fn put_image(&mut self, size: u64, version: u32, bytes: &[u8]) -> Result<(), StoreError> {
-        StoreError::within(
-            "the size of a state image in bytes",
-            bytes.len() as u64,
-            IMAGE_BYTES_MAX,
-        )?;
+        StoreError::within("the size of a state image in bytes", bytes.len() as u64, IMAGE_BYTES_MAX)?;
         let digest: [u8; 32] = Sha256::digest(bytes).into();
         self.reader.db.write("save a state image", |tx| {
             let log = log_size(tx)?;
@@ -227,18 +206,14 @@ impl EventStore {
 
     /// Forgets every state image; the next start folds the whole log.
     pub fn drop_images(&mut self) -> Result<(), StoreError> {
-        self.reader.db.write("drop the state images", |tx| {
-            tx.execute("DELETE FROM image", []).map(|_| Ok(()))
-        })
+        self.reader
+            .db
+            .write("drop the state images", |tx| tx.execute("DELETE FROM image", []).map(|_| Ok(())))
     }
 }
 
 fn check_batch(entries: &[NewEntry]) -> Result<(), StoreError> {
-    StoreError::within(
-        "the number of entries of a batch",
-        entries.len() as u64,
-        BATCH_ENTRIES_MAX as u64,
-    )?;
+    StoreError::within("the number of entries of a batch", entries.len() as u64, BATCH_ENTRIES_MAX as u64)?;
     let mut bytes_total = 0;
     for (index, entry) in entries.iter().enumerate() {
         let length = entry.bytes.len() as u64;
@@ -252,18 +227,10 @@ fn check_batch(entries: &[NewEntry]) -> Result<(), StoreError> {
             entry.keys.len() as u64,
             ENTRY_KEYS_MAX as u64,
         )?;
-        if let Some(key) = entry
-            .keys
-            .iter()
-            .find(|key| !(KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&key.len()))
+        if let Some(key) = entry.keys.iter().find(|key| !(KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&key.len()))
         {
-            let found = format!(
-                "an idempotency key of entry {index} of the batch has {} bytes",
-                key.len()
-            );
-            return Err(StoreError::Invalid(format!(
-                "{found}; use {KEY_BYTES_MIN} to {KEY_BYTES_MAX}"
-            )));
+            let found = format!("an idempotency key of entry {index} of the batch has {} bytes", key.len());
+            return Err(StoreError::Invalid(format!("{found}; use {KEY_BYTES_MIN} to {KEY_BYTES_MAX}")));
         }
         bytes_total += length;
     }
@@ -284,10 +251,7 @@ fn insert(
         for key in &entry.keys {
             if add_key.execute(params![key, row_id(next)])? == 0 {
                 let seq = key_owner(tx, key)?.unwrap_or(next);
-                return Ok(Err(AppendError::Duplicate {
-                    key: key.clone(),
-                    seq,
-                }));
+                return Ok(Err(AppendError::Duplicate { key: key.clone(), seq }));
             }
         }
         next += 1;

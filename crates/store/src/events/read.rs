@@ -19,9 +19,7 @@ pub struct EventReader {
 impl EventReader {
     /// Opens the log in `folder` for reading only.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        Ok(Self {
-            db: Database::open_reader(folder, FILE, &KIND)?,
-        })
+        Ok(Self { db: Database::open_reader(folder, FILE, &KIND)? })
     }
 
     /// Number of entries.
@@ -52,20 +50,12 @@ impl EventReader {
         if rows.is_empty() && !range.is_empty() {
             return Err(self.damaged(range.start, "it is missing"));
         }
-        (range.start..)
-            .zip(rows)
-            .map(|(seq, row)| self.checked(seq, row))
-            .collect()
+        (range.start..).zip(rows).map(|(seq, row)| self.checked(seq, row)).collect()
     }
 
     /// Every entry from `from` to the end of the log, page by page; entries appended meanwhile are included.
     pub fn scan(&self, from: u64) -> Scan<'_> {
-        Scan {
-            reader: self,
-            next: from,
-            page: Vec::new().into_iter(),
-            failed: false,
-        }
+        Scan { reader: self, next: from, page: Vec::new().into_iter(), failed: false }
     }
 
     /// The leaf hashes (RFC 6962) of `range`, or of its first [`PAGE_LEAVES_MAX`].
@@ -76,9 +66,7 @@ impl EventReader {
             let mut query =
                 conn.prepare_cached("SELECT seq, leaf FROM entry WHERE seq >= ?1 AND seq < ?2 ORDER BY seq")?;
             query
-                .query_map(params![row_id(range.start), row_id(end)], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })?
+                .query_map(params![row_id(range.start), row_id(end)], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
         })?;
         if rows.len() as u64 != end - range.start {
@@ -109,11 +97,8 @@ impl EventReader {
                 "SELECT size, version, sha256, bytes FROM image ORDER BY size DESC, version DESC LIMIT 1",
                 [],
                 |row| {
-                    let image = StateImage {
-                        size: seq_of(row.get(0)?),
-                        version: row.get(1)?,
-                        bytes: row.get(3)?,
-                    };
+                    let image =
+                        StateImage { size: seq_of(row.get(0)?), version: row.get(1)?, bytes: row.get(3)? };
                     Ok((row.get::<_, Vec<u8>>(2)?, image))
                 },
             )
@@ -140,19 +125,16 @@ impl EventReader {
             size = entry?.0 + 1;
         }
         let stray: Option<i64> = self.db.read("check the keys", |conn| {
-            conn.query_row(
-                "SELECT seq FROM key WHERE seq < 0 OR seq >= ?1 LIMIT 1",
-                [row_id(size)],
-                |row| row.get(0),
-            )
+            conn.query_row("SELECT seq FROM key WHERE seq < 0 OR seq >= ?1 LIMIT 1", [row_id(size)], |row| {
+                row.get(0)
+            })
             .optional()
         })?;
         match stray {
             None => Ok(size),
-            Some(seq) => Err(self.damaged(
-                seq_of(seq),
-                "an idempotency key names it, but the log has no such entry",
-            )),
+            Some(seq) => {
+                Err(self.damaged(seq_of(seq), "an idempotency key names it, but the log has no such entry"))
+            }
         }
     }
 
@@ -162,9 +144,7 @@ impl EventReader {
             return Ok(());
         }
         let asked = format!("entries {} to {} were asked for", range.start, range.end);
-        Err(StoreError::Invalid(format!(
-            "{asked}, but the log has {size}; ask for a part of 0 to {size}"
-        )))
+        Err(StoreError::Invalid(format!("{asked}, but the log has {size}; ask for a part of 0 to {size}")))
     }
 
     fn checked(
@@ -200,12 +180,8 @@ pub struct Scan<'a> {
 impl Scan<'_> {
     fn turn_page(&mut self) -> Result<(), StoreError> {
         let size = self.reader.size()?.max(self.next);
-        self.page = if self.next == size {
-            Vec::new()
-        } else {
-            self.reader.read(self.next..size)?
-        }
-        .into_iter();
+        self.page =
+            if self.next == size { Vec::new() } else { self.reader.read(self.next..size)? }.into_iter();
         Ok(())
     }
 }
@@ -231,9 +207,8 @@ impl Iterator for Scan<'_> {
 
 /// Entries are numbered from 0 without gaps, so the last number tells the size.
 pub(super) fn log_size(conn: &Connection) -> rusqlite::Result<u64> {
-    let last: Option<i64> = conn
-        .prepare_cached("SELECT max(seq) FROM entry")?
-        .query_row([], |row| row.get(0))?;
+    let last: Option<i64> =
+        conn.prepare_cached("SELECT max(seq) FROM entry")?.query_row([], |row| row.get(0))?;
     Ok(last.map_or(0, |last| seq_of(last) + 1))
 }
 
@@ -245,10 +220,7 @@ pub(super) fn key_owner(conn: &Connection, key: &[u8]) -> rusqlite::Result<Optio
 
 pub(super) fn stored_checkpoint(conn: &Connection) -> rusqlite::Result<Option<StoredCheckpoint>> {
     conn.query_row("SELECT size, note FROM checkpoint", [], |row| {
-        Ok(StoredCheckpoint {
-            size: seq_of(row.get(0)?),
-            note: row.get(1)?,
-        })
+        Ok(StoredCheckpoint { size: seq_of(row.get(0)?), note: row.get(1)? })
     })
     .optional()
 }

@@ -10,33 +10,18 @@ fn bits(table: &ColumnTable) -> String {
             format!(
                 "{} {:?}",
                 column.name,
-                cells
-                    .iter()
-                    .map(|cell| cell.map(f64::to_bits))
-                    .collect::<Vec<_>>()
+                cells.iter().map(|cell| cell.map(f64::to_bits)).collect::<Vec<_>>()
             )
         }
         other => format!("{} {other:?}", column.name),
     };
-    format!(
-        "{:?} {:?}",
-        table.metadata(),
-        table.columns().iter().map(column).collect::<Vec<_>>()
-    )
+    format!("{:?} {:?}", table.metadata(), table.columns().iter().map(column).collect::<Vec<_>>())
 }
 
 fn example() -> ColumnTable {
     ColumnTable::new("records", 1)
         .with_recipe("{\"seed\":1}")
-        .with_column(
-            "id",
-            vec![
-                Some("a".to_owned()),
-                None,
-                Some("ü 漢字 🜚".to_owned()),
-                Some(String::new()),
-            ],
-        )
+        .with_column("id", vec![Some("a".to_owned()), None, Some("ü 漢字 🜚".to_owned()), Some(String::new())])
         .and_then(|table| table.with_column("value_bits", vec![Some(0.5), Some(f64::NAN), None, Some(-0.0)]))
         .and_then(|table| table.with_column("count", vec![i64::MIN, -1, 0, i64::MAX]))
         .and_then(|table| table.with_column("passed", vec![Some(true), Some(false), None, None]))
@@ -51,10 +36,7 @@ fn a_table_comes_back_bit_for_bit() {
     assert_eq!(bits(&found), bits(&table));
     assert_eq!(found.schema(), Some("records/1"));
     assert_eq!(found.rows(), 4);
-    assert_eq!(
-        column_names(&bytes).unwrap(),
-        ["id", "value_bits", "count", "passed"]
-    );
+    assert_eq!(column_names(&bytes).unwrap(), ["id", "value_bits", "count", "passed"]);
 }
 
 #[test]
@@ -75,24 +57,15 @@ fn long_tables_have_several_row_groups() {
     let table = ColumnTable::new("long", 1)
         .with_column("n", (0..rows).collect::<Vec<i64>>())
         .and_then(|table| {
-            table.with_column(
-                "who",
-                (0..rows).map(|n| format!("c{}", n % 40)).collect::<Vec<_>>(),
-            )
+            table.with_column("who", (0..rows).map(|n| format!("c{}", n % 40)).collect::<Vec<_>>())
         })
         .unwrap();
     let bytes = write(&table).unwrap();
     assert!(bytes.len() < 1_500_000, "{} bytes", bytes.len());
     assert_eq!(read(&bytes).unwrap(), table);
-    let few = ReadOptions {
-        rows_max: 299_999,
-        ..ReadOptions::default()
-    };
+    let few = ReadOptions { rows_max: 299_999, ..ReadOptions::default() };
     assert!(matches!(read_with(&bytes, &few), Err(StoreError::Limit { .. })));
-    let small = ReadOptions {
-        bytes_max: 1 << 20,
-        ..ReadOptions::default()
-    };
+    let small = ReadOptions { bytes_max: 1 << 20, ..ReadOptions::default() };
     assert!(read_with(&bytes, &small).is_err());
 }
 
@@ -105,18 +78,11 @@ fn chosen_columns_are_read_in_the_order_asked() {
     };
     let found = read_with(&bytes, &choose(&["passed", "id"])).unwrap();
     assert_eq!(
-        found
-            .columns()
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect::<Vec<_>>(),
+        found.columns().iter().map(|column| column.name.as_str()).collect::<Vec<_>>(),
         ["passed", "id"]
     );
     let error = read_with(&bytes, &choose(&["nobody"])).unwrap_err().to_string();
-    assert!(
-        error.contains("nobody") && error.contains("value_bits"),
-        "{error}"
-    );
+    assert!(error.contains("nobody") && error.contains("value_bits"), "{error}");
 }
 
 #[test]
@@ -130,13 +96,8 @@ fn tables_that_make_no_sense_are_refused() {
     ] {
         assert!(matches!(wrong, Err(StoreError::Table { .. })));
     }
-    assert!(matches!(
-        write(&ColumnTable::new("t", 1)),
-        Err(StoreError::Table { .. })
-    ));
-    let empty = ColumnTable::new("t", 1)
-        .with_column("a", Vec::<f64>::new())
-        .unwrap();
+    assert!(matches!(write(&ColumnTable::new("t", 1)), Err(StoreError::Table { .. })));
+    let empty = ColumnTable::new("t", 1).with_column("a", Vec::<f64>::new()).unwrap();
     assert_eq!(read(&write(&empty).unwrap()).unwrap(), empty);
 }
 

@@ -15,16 +15,8 @@ const KILLS: u64 = 20;
 /// What entry `seq` holds, whoever writes it and after whatever crash.
 fn entry(seq: u64) -> NewEntry {
     let digest = Sha256::digest(seq.to_be_bytes());
-    let bytes = digest
-        .iter()
-        .copied()
-        .cycle()
-        .take(40 + digest[0] as usize)
-        .collect();
-    NewEntry {
-        bytes,
-        keys: vec![[&seq.to_be_bytes()[..], &digest[..8]].concat()],
-    }
+    let bytes = digest.iter().copied().cycle().take(40 + digest[0] as usize).collect();
+    NewEntry { bytes, keys: vec![[&seq.to_be_bytes()[..], &digest[..8]].concat()] }
 }
 
 fn record(seq: u64, run: u64) -> PrivateRecord {
@@ -47,9 +39,7 @@ fn work(folder: &Path, run: u64) {
     let public = PublicFolder::open(folder.join("public")).unwrap();
     let mut size = store.reader().size().unwrap();
     // As the node does at its start: what the log does not name goes.
-    vault
-        .sweep(|commitment| (0..size).any(|seq| record(seq, 0).commitment == *commitment))
-        .unwrap();
+    vault.sweep(|commitment| (0..size).any(|seq| record(seq, 0).commitment == *commitment)).unwrap();
     let mut dice = crate::Dice(run);
     let say = |line: String| {
         let mut out = std::io::stdout().lock();
@@ -64,21 +54,11 @@ fn work(folder: &Path, run: u64) {
         size = store.append(size, &entries).unwrap();
         say(format!("appended {size}"));
         tables.put(entry(before).bytes, "bin").unwrap();
-        public
-            .write_once(&format!("tile/{before}"), &entry(before).bytes)
-            .unwrap();
+        public.write_once(&format!("tile/{before}"), &entry(before).bytes).unwrap();
         say(format!("published {before}"));
-        let old = store
-            .reader()
-            .checkpoint()
-            .unwrap()
-            .map(|checkpoint| checkpoint.size);
-        store
-            .set_checkpoint(old, size, size.to_string().as_bytes())
-            .unwrap();
-        public
-            .write_atomic("checkpoint", size.to_string().as_bytes())
-            .unwrap();
+        let old = store.reader().checkpoint().unwrap().map(|checkpoint| checkpoint.size);
+        store.set_checkpoint(old, size, size.to_string().as_bytes()).unwrap();
+        public.write_atomic("checkpoint", size.to_string().as_bytes()).unwrap();
         say(format!("signed {size}"));
     }
 }
@@ -119,11 +99,7 @@ fn check(folder: &Path, told: &Acknowledged) -> u64 {
     let tables = TableStore::folder(folder).unwrap();
     let public = PublicFolder::open(folder.join("public")).unwrap();
     let size = store.reader().check().unwrap();
-    assert!(
-        size >= told.appended,
-        "{size} entries, {} acknowledged",
-        told.appended
-    );
+    assert!(size >= told.appended, "{size} entries, {} acknowledged", told.appended);
     for found in store.reader().scan(0) {
         let (seq, bytes) = found.unwrap();
         let expected = entry(seq);
@@ -132,11 +108,7 @@ fn check(folder: &Path, told: &Acknowledged) -> u64 {
         let kept = vault.reader().get(&record(seq, 0).commitment).unwrap().unwrap();
         assert_eq!(kept.content, format!("text {seq}").into_bytes());
     }
-    let signed = store
-        .reader()
-        .checkpoint()
-        .unwrap()
-        .map_or(0, |checkpoint| checkpoint.size);
+    let signed = store.reader().checkpoint().unwrap().map_or(0, |checkpoint| checkpoint.size);
     assert!(
         signed >= told.signed && signed <= size,
         "{signed} signed of {size}, {} acknowledged",
@@ -146,17 +118,11 @@ fn check(folder: &Path, told: &Acknowledged) -> u64 {
         .read("checkpoint", 100)
         .unwrap()
         .map_or(0, |text| String::from_utf8(text).unwrap().parse().unwrap());
-    assert!(
-        seen >= told.signed && seen <= signed,
-        "checkpoint {seen} was published, {signed} is signed"
-    );
+    assert!(seen >= told.signed && seen <= signed, "checkpoint {seen} was published, {signed} is signed");
     for &seq in &told.published {
         let bytes = entry(seq).bytes;
         assert_eq!(tables.get(&TableRef::of(&bytes, "bin")).unwrap(), bytes);
-        assert_eq!(
-            public.read(&format!("tile/{seq}"), 1_000).unwrap().unwrap(),
-            bytes
-        );
+        assert_eq!(public.read(&format!("tile/{seq}"), 1_000).unwrap().unwrap(), bytes);
     }
     for table in tables.list().unwrap() {
         tables.get(&table).unwrap();
@@ -178,13 +144,6 @@ fn killed_at_random_moments() {
         let size = check(folder.path(), &told);
         grown += u64::from(size > 0);
     }
-    println!(
-        "{KILLS} kills: {} entries acknowledged, {} published",
-        told.appended,
-        told.published.len()
-    );
-    assert!(
-        grown > KILLS / 2 && told.appended > 50,
-        "the workers did too little to prove anything"
-    );
+    println!("{KILLS} kills: {} entries acknowledged, {} published", told.appended, told.published.len());
+    assert!(grown > KILLS / 2 && told.appended > 50, "the workers did too little to prove anything");
 }

@@ -6,26 +6,15 @@ use assay_store::{AppendError, EventReader, EventStore, NewEntry, StoreError, Va
 use proptest::prelude::*;
 
 fn entry(text: &str, key: u8) -> NewEntry {
-    NewEntry {
-        bytes: text.as_bytes().to_vec(),
-        keys: vec![vec![key; 16]],
-    }
+    NewEntry { bytes: text.as_bytes().to_vec(), keys: vec![vec![key; 16]] }
 }
 
 fn bare(count: u64) -> Vec<NewEntry> {
-    (0..count)
-        .map(|n| NewEntry {
-            bytes: format!("entry {n}").into_bytes(),
-            keys: vec![],
-        })
-        .collect()
+    (0..count).map(|n| NewEntry { bytes: format!("entry {n}").into_bytes(), keys: vec![] }).collect()
 }
 
 fn texts(reader: &EventReader) -> Vec<String> {
-    reader
-        .scan(0)
-        .map(|entry| String::from_utf8(entry.unwrap().1).unwrap())
-        .collect()
+    reader.scan(0).map(|entry| String::from_utf8(entry.unwrap().1).unwrap()).collect()
 }
 
 #[test]
@@ -66,17 +55,10 @@ fn a_key_is_used_once_and_its_owner_is_named() {
     let mut store = EventStore::open(folder.path()).unwrap();
     store.append(0, &[entry("a", 1), entry("b", 2)]).unwrap();
     let again = store.append(2, &[entry("c", 3), entry("d", 2)]).unwrap_err();
-    assert!(
-        matches!(&again, AppendError::Duplicate { key, seq: 1 } if *key == vec![2; 16]),
-        "{again}"
-    );
+    assert!(matches!(&again, AppendError::Duplicate { key, seq: 1 } if *key == vec![2; 16]), "{again}");
     let twice = store.append(2, &[entry("c", 3), entry("d", 3)]).unwrap_err();
     assert!(matches!(twice, AppendError::Duplicate { seq: 2, .. }), "{twice}");
-    assert_eq!(
-        store.reader().find_key(&[3; 16]).unwrap(),
-        None,
-        "a refused batch leaves no key"
-    );
+    assert_eq!(store.reader().find_key(&[3; 16]).unwrap(), None, "a refused batch leaves no key");
     assert_eq!(store.append(2, &[entry("c", 3)]).unwrap(), 3);
 }
 
@@ -84,44 +66,20 @@ fn a_key_is_used_once_and_its_owner_is_named() {
 fn bounds_are_held() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = EventStore::open(folder.path()).unwrap();
-    let with_key = |length| NewEntry {
-        bytes: vec![],
-        keys: vec![vec![1; length]],
-    };
+    let with_key = |length| NewEntry { bytes: vec![], keys: vec![vec![1; length]] };
     for length in [0, 15, 65] {
         let error = store.append(0, &[with_key(length)]).unwrap_err();
-        assert!(
-            matches!(error, AppendError::Store(StoreError::Invalid(_))),
-            "{error}"
-        );
+        assert!(matches!(error, AppendError::Store(StoreError::Invalid(_))), "{error}");
     }
-    let large = |length| NewEntry {
-        bytes: vec![7; length],
-        keys: vec![],
-    };
+    let large = |length| NewEntry { bytes: vec![7; length], keys: vec![] };
     let error = store.append(0, &[large(ENTRY_BYTES_MAX + 1)]).unwrap_err();
     assert!(
-        matches!(
-            error,
-            AppendError::Store(StoreError::Limit {
-                found: 65_536,
-                max: 65_535,
-                ..
-            })
-        ),
+        matches!(error, AppendError::Store(StoreError::Limit { found: 65_536, max: 65_535, .. })),
         "{error}"
     );
-    let many_keys = NewEntry {
-        bytes: vec![],
-        keys: (0..17).map(|key| vec![key; 16]).collect(),
-    };
+    let many_keys = NewEntry { bytes: vec![], keys: (0..17).map(|key| vec![key; 16]).collect() };
     assert!(store.append(0, &[many_keys]).is_err());
-    assert_eq!(
-        store
-            .append(0, &[large(ENTRY_BYTES_MAX), with_key(16), with_key(64)])
-            .unwrap(),
-        3
-    );
+    assert_eq!(store.append(0, &[large(ENTRY_BYTES_MAX), with_key(16), with_key(64)]).unwrap(), 3);
 }
 
 #[test]
@@ -140,19 +98,11 @@ fn pages_are_bounded_and_scans_are_whole() {
     let seqs: Vec<u64> = reader.scan(3).map(|entry| entry.unwrap().0).collect();
     assert!(seqs.iter().copied().eq(3..count));
     assert_eq!(reader.scan(count).count(), 0);
-    let large: Vec<NewEntry> = (0..300)
-        .map(|n| NewEntry {
-            bytes: vec![n as u8; ENTRY_BYTES_MAX],
-            keys: vec![],
-        })
-        .collect();
+    let large: Vec<NewEntry> =
+        (0..300).map(|n| NewEntry { bytes: vec![n as u8; ENTRY_BYTES_MAX], keys: vec![] }).collect();
     store.append(count, &large).unwrap();
     let page = store.reader().read(count..count + 300).unwrap();
-    assert!(
-        (1..300).contains(&page.len()),
-        "a page of large entries ends early: {}",
-        page.len()
-    );
+    assert!((1..300).contains(&page.len()), "a page of large entries ends early: {}", page.len());
     assert_eq!(store.reader().scan(count).count(), 300);
 }
 
@@ -161,38 +111,19 @@ fn leaf_hashes_are_those_of_rfc_6962() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = EventStore::open(folder.path()).unwrap();
     store.append(0, &[entry("", 1), entry("L123456", 2)]).unwrap();
-    let leaves: Vec<String> = store
-        .reader()
-        .leaves(0..2)
-        .unwrap()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let leaves: Vec<String> = store.reader().leaves(0..2).unwrap().iter().map(ToString::to_string).collect();
     // The example hashes of RFC 6962 implementations: the empty leaf and "L123456" (Certificate Transparency, Go).
-    assert_eq!(
-        leaves[0],
-        "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
-    );
-    assert_eq!(
-        leaves[1],
-        "395aa064aa4c29f7010acfe3f25db9485bbd4b91897b6ad7ad547639252b4d56"
-    );
+    assert_eq!(leaves[0], "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+    assert_eq!(leaves[1], "395aa064aa4c29f7010acfe3f25db9485bbd4b91897b6ad7ad547639252b4d56");
 }
 
 #[test]
 fn a_second_writer_is_refused_and_readers_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = EventStore::open(folder.path()).unwrap();
-    let Err(error) = EventStore::open(folder.path()) else {
-        panic!("two writers")
-    };
+    let Err(error) = EventStore::open(folder.path()) else { panic!("two writers") };
     assert!(matches!(error, StoreError::Locked { .. }), "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains(&format!("process {}", std::process::id())),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
     let reader = EventReader::open(folder.path()).unwrap();
     store.append(0, &bare(1)).unwrap();
     assert_eq!(reader.size().unwrap(), 1);
@@ -209,16 +140,10 @@ fn foreign_and_missing_files_are_named() {
     fs::rename(folder.path().join("vault.db"), folder.path().join("events.db")).unwrap();
     let foreign = EventStore::open(folder.path()).err().unwrap();
     assert!(matches!(foreign, StoreError::Format { .. }), "{foreign}");
-    fs::write(
-        folder.path().join("events.db"),
-        b"this is not a database, only a text of some length",
-    )
-    .unwrap();
+    fs::write(folder.path().join("events.db"), b"this is not a database, only a text of some length")
+        .unwrap();
     let text = EventStore::open(folder.path()).err().unwrap();
-    assert!(
-        matches!(text, StoreError::Sqlite { .. } | StoreError::Corrupt { .. }),
-        "{text}"
-    );
+    assert!(matches!(text, StoreError::Sqlite { .. } | StoreError::Corrupt { .. }), "{text}");
 }
 
 #[test]
@@ -239,15 +164,8 @@ fn a_checkpoint_moves_only_from_the_one_seen() {
     store.set_checkpoint(Some(4), 4, b"four, with a witness").unwrap();
     store.set_checkpoint(Some(4), 10, b"ten").unwrap();
     drop(store);
-    let checkpoint = EventReader::open(folder.path())
-        .unwrap()
-        .checkpoint()
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (checkpoint.size, checkpoint.note.as_slice()),
-        (10, b"ten".as_slice())
-    );
+    let checkpoint = EventReader::open(folder.path()).unwrap().checkpoint().unwrap().unwrap();
+    assert_eq!((checkpoint.size, checkpoint.note.as_slice()), (10, b"ten".as_slice()));
 }
 
 #[test]
@@ -257,30 +175,19 @@ fn the_newest_images_are_kept() {
     store.append(0, &bare(10)).unwrap();
     assert!(store.put_image(11, 1, b"ahead").is_err());
     for size in [2, 9, 5] {
-        store
-            .put_image(size, 1, format!("image {size}").as_bytes())
-            .unwrap();
+        store.put_image(size, 1, format!("image {size}").as_bytes()).unwrap();
     }
     let image = store.reader().latest_image().unwrap().unwrap();
-    assert_eq!(
-        (image.size, image.version, image.bytes.as_slice()),
-        (9, 1, b"image 9".as_slice())
-    );
+    assert_eq!((image.size, image.version, image.bytes.as_slice()), (9, 1, b"image 9".as_slice()));
     sql(folder.path(), "UPDATE image SET bytes = x'00' WHERE size = 9");
-    assert!(matches!(
-        store.reader().latest_image(),
-        Err(StoreError::Corrupt { .. })
-    ));
+    assert!(matches!(store.reader().latest_image(), Err(StoreError::Corrupt { .. })));
     store.drop_images().unwrap();
     assert_eq!(store.reader().latest_image().unwrap(), None);
 }
 
 /// Changes the file behind the store's back.
 fn sql(folder: &Path, statement: &str) {
-    rusqlite::Connection::open(folder.join("events.db"))
-        .unwrap()
-        .execute_batch(statement)
-        .unwrap();
+    rusqlite::Connection::open(folder.join("events.db")).unwrap().execute_batch(statement).unwrap();
 }
 
 #[test]
@@ -306,12 +213,7 @@ fn changed_and_missing_entries_are_found() {
 fn single_bit_flips_never_pass_for_entries() {
     let folder = tempfile::tempdir().unwrap();
     let mut dice = crate::Dice(6);
-    let entries: Vec<NewEntry> = (0..400)
-        .map(|_| NewEntry {
-            bytes: dice.bytes(40),
-            keys: vec![],
-        })
-        .collect();
+    let entries: Vec<NewEntry> = (0..400).map(|_| NewEntry { bytes: dice.bytes(40), keys: vec![] }).collect();
     let mut store = EventStore::open(folder.path()).unwrap();
     store.append(0, &entries).unwrap();
     drop(store);
@@ -322,34 +224,20 @@ fn single_bit_flips_never_pass_for_entries() {
         places.iter().for_each(|&at| flipped[at] ^= 1 << bit);
         fs::write(&file, &flipped).unwrap();
         let reader = EventReader::open(folder.path())?;
-        reader
-            .scan(0)
-            .map(|entry| entry.map(|entry| entry.1))
-            .collect::<Result<Vec<_>, _>>()
+        reader.scan(0).map(|entry| entry.map(|entry| entry.1)).collect::<Result<Vec<_>, _>>()
     };
     for _ in 0..200 {
         // Where pages were split a stale copy stays behind; only the living one is ever read.
         let (entry, at) = (&entries[dice.below(400)].bytes, dice.below(40));
-        let copies = healthy
-            .windows(40)
-            .enumerate()
-            .filter(|(_, window)| window == entry);
+        let copies = healthy.windows(40).enumerate().filter(|(_, window)| window == entry);
         let places: Vec<usize> = copies.map(|(start, _)| start + at).collect();
         assert!(!places.is_empty());
-        assert!(matches!(
-            read_flipped(&places, dice.below(8)),
-            Err(StoreError::Corrupt { .. })
-        ));
+        assert!(matches!(read_flipped(&places, dice.below(8)), Err(StoreError::Corrupt { .. })));
     }
     for _ in 0..200 {
         // A flip elsewhere may make the log look shorter (the signed checkpoint tells), but never different.
         if let Ok(found) = read_flipped(&[dice.below(healthy.len())], dice.below(8)) {
-            assert!(
-                found
-                    .iter()
-                    .zip(&entries)
-                    .all(|(found, entry)| *found == entry.bytes)
-            );
+            assert!(found.iter().zip(&entries).all(|(found, entry)| *found == entry.bytes));
         }
     }
 }
@@ -365,20 +253,11 @@ fn a_failed_write_poisons_the_store() {
         "CREATE TRIGGER full BEFORE INSERT ON entry WHEN new.seq = 5 BEGIN SELECT raise(ROLLBACK, 'disk full'); END",
     );
     let error = store.append(3, &bare(4)).unwrap_err();
-    assert!(
-        matches!(error, AppendError::Store(StoreError::Poisoned { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, AppendError::Store(StoreError::Poisoned { .. })), "{error}");
     assert!(error.to_string().contains("disk full"), "{error}");
-    assert!(matches!(
-        store.append(3, &bare(1)),
-        Err(AppendError::Store(StoreError::Poisoned { .. }))
-    ));
+    assert!(matches!(store.append(3, &bare(1)), Err(AppendError::Store(StoreError::Poisoned { .. }))));
     assert!(matches!(store.reader().size(), Err(StoreError::Poisoned { .. })));
-    assert!(matches!(
-        store.set_checkpoint(None, 1, b"n"),
-        Err(StoreError::Poisoned { .. })
-    ));
+    assert!(matches!(store.set_checkpoint(None, 1, b"n"), Err(StoreError::Poisoned { .. })));
     drop(store);
     sql(folder.path(), "DROP TRIGGER full");
     let mut store = EventStore::open(folder.path()).unwrap();

@@ -23,18 +23,9 @@ fn a_final_file_never_changes() {
         let error = write_once(&path, other).unwrap_err();
         assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
     }
-    assert!(
-        write_once(&path, b"hashy")
-            .unwrap_err()
-            .to_string()
-            .contains("at byte 4")
-    );
+    assert!(write_once(&path, b"hashy").unwrap_err().to_string().contains("at byte 4"));
     assert_eq!(fs::read(&path).unwrap(), b"hashes");
-    assert_eq!(
-        fs::read_dir(path.parent().unwrap()).unwrap().count(),
-        1,
-        "no temporary stays"
-    );
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary stays");
 }
 
 #[test]
@@ -79,10 +70,7 @@ fn paths_cannot_leave_the_folder() {
         "é",
         &long,
     ] {
-        assert!(
-            matches!(public.path(path), Err(StoreError::Invalid(_))),
-            "{path:?}"
-        );
+        assert!(matches!(public.path(path), Err(StoreError::Invalid(_))), "{path:?}");
         assert!(public.write_atomic(path, b"x").is_err());
     }
     for path in ["checkpoint", "tile/0/x001/067.p/8", "tables/ab.parquet", "a..b"] {
@@ -97,14 +85,7 @@ fn reading_is_bounded_and_absence_is_no_error() {
     public.write_atomic("a/b", &[1; 100]).unwrap();
     assert_eq!(public.read("a/c", 100).unwrap(), None);
     assert_eq!(public.read("a/b", 100).unwrap().unwrap().len(), 100);
-    assert!(matches!(
-        public.read("a/b", 99),
-        Err(StoreError::Limit {
-            found: 100,
-            max: 99,
-            ..
-        })
-    ));
+    assert!(matches!(public.read("a/b", 99), Err(StoreError::Limit { found: 100, max: 99, .. })));
 }
 
 #[test]
@@ -112,12 +93,6 @@ fn a_file_where_a_folder_should_be_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, b"x").unwrap();
-    assert!(matches!(
-        create_folder(&file.join("below")),
-        Err(StoreError::Io { .. })
-    ));
-    assert!(matches!(
-        write_atomic(&file.join("below"), b"y"),
-        Err(StoreError::Io { .. })
-    ));
+    assert!(matches!(create_folder(&file.join("below")), Err(StoreError::Io { .. })));
+    assert!(matches!(write_atomic(&file.join("below"), b"y"), Err(StoreError::Io { .. })));
 }

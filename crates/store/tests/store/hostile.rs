@@ -5,17 +5,9 @@ use assay_store::columns::{ColumnTable, ReadOptions, column_names, read, read_wi
 
 fn victim(rows: i64) -> Vec<u8> {
     let table = ColumnTable::new("victim", 1)
-        .with_column(
-            "n",
-            (0..rows)
-                .map(|n| (n % 3 != 0).then_some(n * n))
-                .collect::<Vec<_>>(),
-        )
+        .with_column("n", (0..rows).map(|n| (n % 3 != 0).then_some(n * n)).collect::<Vec<_>>())
         .and_then(|table| {
-            table.with_column(
-                "text",
-                (0..rows).map(|n| format!("t{}", n % 9)).collect::<Vec<_>>(),
-            )
+            table.with_column("text", (0..rows).map(|n| format!("t{}", n % 9)).collect::<Vec<_>>())
         })
         .and_then(|table| table.with_column("x", (0..rows).map(|n| n as f64 / 7.0).collect::<Vec<_>>()))
         .and_then(|table| table.with_column("b", (0..rows).map(|n| n % 2 == 0).collect::<Vec<_>>()))
@@ -24,11 +16,7 @@ fn victim(rows: i64) -> Vec<u8> {
 }
 
 fn bounded() -> ReadOptions {
-    ReadOptions {
-        columns: None,
-        rows_max: 10_000,
-        bytes_max: 4 << 20,
-    }
+    ReadOptions { columns: None, rows_max: 10_000, bytes_max: 4 << 20 }
 }
 
 #[test]
@@ -64,10 +52,7 @@ fn mutated_files_are_tables_or_errors() {
 fn truncated_and_foreign_bytes_are_errors() {
     let healthy = victim(50);
     for length in 0..healthy.len() {
-        assert!(
-            matches!(read(&healthy[..length]), Err(StoreError::Table { .. })),
-            "{length} bytes"
-        );
+        assert!(matches!(read(&healthy[..length]), Err(StoreError::Table { .. })), "{length} bytes");
     }
     let mut dice = crate::Dice(12);
     for _ in 0..500 {
@@ -82,23 +67,11 @@ fn truncated_and_foreign_bytes_are_errors() {
 fn a_small_file_that_unpacks_to_much_is_refused() {
     // One text of a megabyte, named a thousand times by a dictionary: a few kilobytes on disk.
     let text = "a".repeat(900_000);
-    let table = ColumnTable::new("bomb", 1)
-        .with_column("text", vec![text; 300])
-        .unwrap();
+    let table = ColumnTable::new("bomb", 1).with_column("text", vec![text; 300]).unwrap();
     let bytes = write(&table).unwrap();
     assert!(bytes.len() < 1_000_000, "{}", bytes.len());
-    let error = read_with(
-        &bytes,
-        &ReadOptions {
-            bytes_max: 100 << 20,
-            ..bounded()
-        },
-    )
-    .unwrap_err();
-    assert!(
-        matches!(error, StoreError::Limit { .. } | StoreError::Table { .. }),
-        "{error}"
-    );
+    let error = read_with(&bytes, &ReadOptions { bytes_max: 100 << 20, ..bounded() }).unwrap_err();
+    assert!(matches!(error, StoreError::Limit { .. } | StoreError::Table { .. }), "{error}");
 }
 
 #[test]

@@ -75,10 +75,7 @@ fn extensions_and_addresses_are_checked() {
     let folder = tempfile::tempdir().unwrap();
     let store = TableStore::folder(folder.path()).unwrap();
     for extension in ["", "a/b", "..", "Parquet", "abcdefghijklmnopq"] {
-        assert!(
-            matches!(store.put(vec![1], extension), Err(StoreError::Invalid(_))),
-            "{extension:?}"
-        );
+        assert!(matches!(store.put(vec![1], extension), Err(StoreError::Invalid(_))), "{extension:?}");
     }
     let error = TableStore::open("s3://bucket/prefix").err().unwrap();
     assert!(error.to_string().contains("s3"), "{error}");
