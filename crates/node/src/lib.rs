@@ -1,3 +1,35 @@
-//! Where pure meets world: record files, sequencer, worker, serving, publishing, verification.
+//! Where pure meets world: record files, sequencer, one file a stage, publishing, verification.
+//!
+//! [`Node`] is the sequencer: one writer that decides, makes durable, signs, publishes and answers, in that order.
+//! The stages are methods of it, each in the file of its name.
 
+mod cache;
+mod contribute;
+mod datanet;
+mod error;
+mod fit;
+mod gate;
+mod home;
+mod node;
+mod receipt;
 pub mod records;
+mod review;
+mod serve;
+mod settle;
+mod snapshot;
+pub mod task;
+mod train;
+mod value;
+mod verify;
+
+pub use contribute::Contributed;
+pub use error::{Kind, NodeError, Result};
+pub use fit::{Answers, Fitted};
+pub use home::{Home, LOG, OPERATOR};
+pub use node::{CHECKPOINT, LOG_KEY, Node};
+pub use receipt::{Opening, Receipt};
+pub use review::Held;
+pub use serve::{Answered, Shaper};
+pub use train::CARD;
+pub use value::{AUDIT, Audit};
+pub use verify::{CANNOT_KNOW, Check, Verified, verify};

@@ -6,16 +6,11 @@ impl RecordTable {
     /// Record `row` as one canonical JSON object: names in order of their UTF-16 code units, numbers in their
     /// shortest form, missing and not finite values left out.
     pub fn row_json(&self, row: usize) -> String {
-        let mut fields: Vec<(&str, String)> = self
-            .columns
-            .iter()
-            .filter_map(|c| Some((c.name.as_str(), c.cells.json(row)?)))
-            .collect();
+        let mut fields: Vec<(&str, String)> =
+            self.columns.iter().filter_map(|c| Some((c.name.as_str(), c.cells.json(row)?))).collect();
         fields.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-        let fields: Vec<String> = fields
-            .iter()
-            .map(|(name, value)| format!("{}:{value}", quoted(name)))
-            .collect();
+        let fields: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
         format!("{{{}}}", fields.join(","))
     }
 }
@@ -28,10 +23,7 @@ impl Cells {
             Self::Vector { width, values } => {
                 let vector = &values[row * width..(row + 1) * width];
                 let numbers: Vec<String> = vector.iter().map(|&x| number_text(x)).collect();
-                vector
-                    .iter()
-                    .all(|x| x.is_finite())
-                    .then(|| format!("[{}]", numbers.join(",")))
+                vector.iter().all(|x| x.is_finite()).then(|| format!("[{}]", numbers.join(",")))
             }
         }
     }

@@ -10,37 +10,21 @@ use super::table::{self, Cell, Cells, RecordTable, Strings, TableBuilder};
 /// is numeric when all its fields are (see [`numbers`]); blank lines are passed over.
 pub(super) fn read(file: &str, input: impl BufRead) -> Result<RecordTable, RecordError> {
     let mut table = TableBuilder::new();
-    let mut records = Records {
-        input,
-        line: 1,
-        record: Record::default(),
-    };
+    let mut records = Records { input, line: 1, record: Record::default() };
     let Some(place) = records.next().map_err(|(f, p)| f.at(file, p))? else {
         return Err(Fault::Empty.in_file(file));
     };
-    let header: Vec<String> = records
-        .record
-        .fields()
-        .map(|(name, _)| name.trim().to_owned())
-        .collect();
+    let header: Vec<String> = records.record.fields().map(|(name, _)| name.trim().to_owned()).collect();
     for name in &header {
         table.declare(name).map_err(|f| f.at(file, place).field(name))?;
     }
     while let Some(place) = records.next().map_err(|(f, p)| f.at(file, p))? {
         let found = records.record.ends.len();
         if found != header.len() {
-            return Err(Fault::FieldCount {
-                expected: header.len(),
-                found,
-            }
-            .at(file, place));
+            return Err(Fault::FieldCount { expected: header.len(), found }.at(file, place));
         }
         for (name, (text, quoted)) in header.iter().zip(records.record.fields()) {
-            let cell = if text.is_empty() && !quoted {
-                Cell::Missing
-            } else {
-                Cell::Text(text)
-            };
+            let cell = if text.is_empty() && !quoted { Cell::Missing } else { Cell::Text(text) };
             table.put(name, cell).map_err(|f| f.at(file, place).field(name))?;
         }
         table.end_row(place).map_err(|f| f.at(file, place))?;
@@ -75,10 +59,7 @@ fn number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         let words = ["nan", "na", "n/a", "null", "none", "inf", "infinity"];
-        return words
-            .iter()
-            .any(|w| digits.eq_ignore_ascii_case(w))
-            .then_some(f64::NAN);
+        return words.iter().any(|w| digits.eq_ignore_ascii_case(w)).then_some(f64::NAN);
     }
     let leading_zero = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
     let integer = digits.bytes().all(|b| b.is_ascii_digit());
@@ -99,9 +80,7 @@ impl Record {
     /// Each field, and whether it was quoted.
     fn fields(&self) -> impl Iterator<Item = (&str, bool)> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|&(end, _)| end));
-        starts
-            .zip(&self.ends)
-            .map(|(start, &(end, quoted))| (&self.text[start..end], quoted))
+        starts.zip(&self.ends).map(|(start, &(end, quoted))| (&self.text[start..end], quoted))
     }
 }
 
@@ -131,12 +110,7 @@ impl<R: BufRead> Records<R> {
         loop {
             let place = Place::Line(self.line);
             let mut bytes = Vec::new();
-            let mut parser = Parser {
-                state: State::Start,
-                quoted: false,
-                out: Vec::new(),
-                ends: Vec::new(),
-            };
+            let mut parser = Parser { state: State::Start, quoted: false, out: Vec::new(), ends: Vec::new() };
             let mut read = 0;
             loop {
                 let here = Place::Line(self.line);
@@ -161,10 +135,7 @@ impl<R: BufRead> Records<R> {
             if !parser.ends.iter().all(|&(end, _)| text.is_char_boundary(end)) {
                 return Err((Fault::NotUtf8, place));
             }
-            self.record = Record {
-                text,
-                ends: parser.ends,
-            };
+            self.record = Record { text, ends: parser.ends };
             return Ok(Some(place));
         }
     }

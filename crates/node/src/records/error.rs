@@ -175,30 +175,19 @@ impl Fault {
 
     /// Puts the fault in a file, without a place in it.
     pub(super) fn in_file(self, file: &str) -> RecordError {
-        RecordError {
-            file: file.to_owned(),
-            place: None,
-            field: None,
-            fault: self,
-        }
+        RecordError { file: file.to_owned(), place: None, field: None, fault: self }
     }
 
     /// Puts the fault at a place of a file.
     pub(super) fn at(self, file: &str, place: Place) -> RecordError {
-        RecordError {
-            place: Some(place),
-            ..self.in_file(file)
-        }
+        RecordError { place: Some(place), ..self.in_file(file) }
     }
 }
 
 impl RecordError {
     /// Names the field.
     pub(super) fn field(self, name: &str) -> Self {
-        Self {
-            field: Some(name.to_owned()),
-            ..self
-        }
+        Self { field: Some(name.to_owned()), ..self }
     }
 
     /// What to do about it.
@@ -245,12 +234,7 @@ impl fmt::Display for Place {
 /// Names for an error message: the first twenty, then how many more.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 20;
-    let mut text = names
-        .iter()
-        .take(SHOWN)
-        .map(|n| format!("{n:?}"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut text = names.iter().take(SHOWN).map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }

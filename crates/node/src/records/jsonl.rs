@@ -21,26 +21,16 @@ pub(super) fn read(file: &str, mut input: impl BufRead) -> Result<RecordTable, R
         if read_line(&mut input, &mut line).map_err(|f| f.at(file, place))? == 0 {
             break;
         }
-        let text = std::str::from_utf8(&line)
-            .map_err(|_| Fault::NotUtf8.at(file, place))?
-            .trim_ascii();
+        let text = std::str::from_utf8(&line).map_err(|_| Fault::NotUtf8.at(file, place))?.trim_ascii();
         if text.is_empty() {
             continue;
         }
-        let mut row = Row {
-            table: &mut table,
-            field: None,
-            fault: None,
-        };
+        let mut row = Row { table: &mut table, field: None, fault: None };
         let parsed = row.read(text);
         let Row { field, fault, .. } = row;
         if let Err(error) = parsed {
             let fault = fault.unwrap_or_else(|| syntax(text, &error)).at(file, place);
-            return Err(if let Some(name) = field {
-                fault.field(&name)
-            } else {
-                fault
-            });
+            return Err(if let Some(name) = field { fault.field(&name) } else { fault });
         }
         table.end_row(place).map_err(|f| f.at(file, place))?;
     }

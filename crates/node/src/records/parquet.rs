@@ -22,9 +22,7 @@ fn read_rows(file: &str, input: impl ChunkReader + 'static) -> Result<RecordTabl
     check_size(&reader).map_err(|f| f.in_file(file))?;
     let mut table = TableBuilder::new();
     for field in reader.metadata().file_metadata().schema().get_fields() {
-        table
-            .declare(field.name())
-            .map_err(|f| f.in_file(file).field(field.name()))?;
+        table.declare(field.name()).map_err(|f| f.in_file(file).field(field.name()))?;
     }
     let mut number = 0;
     for row in reader.get_row_iter(None).map_err(|e| bad(e).in_file(file))? {

@@ -4,7 +4,7 @@ use assay_kernels::Mat;
 use assay_learn::data::Columns;
 use rustc_hash::FxHashSet;
 
-use super::error::{Fault, RecordError};
+use super::error::{Fault, Place, RecordError};
 use super::table::{Cells, Column, RecordTable, number_text};
 use super::time::{Time, parse_iso8601};
 
@@ -64,6 +64,8 @@ pub struct Selected {
     pub contributors: Option<Vec<String>>,
     /// Ids; `#n` with the line or row number when no column gives them.
     pub ids: Vec<String>,
+    /// Where each record stands in its file.
+    pub places: Vec<Place>,
     /// Rows in order of time, file order where times tie or are not given.
     pub order: Vec<usize>,
 }
@@ -101,21 +103,12 @@ impl ColumnRoles {
         let label = named(&self.label, "label")?;
         let label =
             label.ok_or_else(|| Fault::NoColumn(train.names()).in_file(&train.file).field("label"))?;
-        let (by, id, time) = (
-            named(&self.by, "contributor")?,
-            named(&self.id, "id")?,
-            named(&self.time, "time")?,
-        );
-        let text = if self.text.is_none() && self.features.is_some() {
-            None
-        } else {
-            named(&self.text, "text")?
-        };
-        let mut taken: Vec<&str> = [&text, &by, &id, &time]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
+        let (by, id, time) =
+            (named(&self.by, "contributor")?, named(&self.id, "id")?, named(&self.time, "time")?);
+        let text =
+            if self.text.is_none() && self.features.is_some() { None } else { named(&self.text, "text")? };
+        let mut taken: Vec<&str> =
+            [&text, &by, &id, &time].into_iter().flatten().map(String::as_str).collect();
         taken.push(&label);
         let numbers = match &self.features {
             Some(FeatureChoice::Columns(names)) => {
@@ -140,15 +133,7 @@ impl ColumnRoles {
             .into_iter()
             .filter(|n| !taken.contains(&n.as_str()) && !numbers.contains(n))
             .collect();
-        Ok(Roles {
-            text,
-            numbers,
-            label,
-            by,
-            id,
-            time,
-            unused,
-        })
+        Ok(Roles { text, numbers, label, by, id, time, unused })
     }
 }
 
@@ -164,35 +149,23 @@ impl Roles {
     /// # Errors
     /// The first record, by column and then by row, that lacks what its role needs, with its place.
     pub fn select(&self, table: &RecordTable) -> Result<Selected, RecordError> {
-        let text = self
-            .text
-            .as_ref()
-            .map(|name| texts(table, column(table, name)?))
-            .transpose()?;
+        let text = self.text.as_ref().map(|name| texts(table, column(table, name)?)).transpose()?;
         let (number_names, numbers) = self.numbers(table)?;
         let optional = |name: &Option<String>| name.as_ref().and_then(|n| table.column(n));
         let labels = column(table, &self.label)?;
         Ok(Selected {
-            columns: Columns {
-                rows: table.rows(),
-                text,
-                number_names,
-                numbers,
-            },
+            columns: Columns { rows: table.rows(), text, number_names, numbers },
             labels: answers(table, labels)?,
             contributors: optional(&self.by).map(|c| texts(table, c)).transpose()?,
             ids: ids(table, optional(&self.id))?,
+            places: table.places.clone(),
             order: order(table, optional(&self.time))?,
         })
     }
 
     /// The numeric columns side by side; arrays become `name[0]`, `name[1]`, ...
     fn numbers(&self, table: &RecordTable) -> Result<(Vec<String>, Option<Mat<f64>>), RecordError> {
-        let columns = self
-            .numbers
-            .iter()
-            .map(|name| column(table, name))
-            .collect::<Result<Vec<_>, _>>()?;
+        let columns = self.numbers.iter().map(|name| column(table, name)).collect::<Result<Vec<_>, _>>()?;
         let mut names = Vec::new();
         for column in &columns {
             match &column.cells {
@@ -228,14 +201,8 @@ impl Column {
             Cells::Vector { width, values } => Ok((*width, values)),
             Cells::Text(strings) => {
                 let is_text = |text: &str| text.trim_ascii().parse::<f64>().is_err();
-                let at = strings
-                    .iter()
-                    .position(|t| t.is_some_and(is_text))
-                    .unwrap_or_default();
-                let found = strings
-                    .get(at)
-                    .map(|t| t.chars().take(40).collect())
-                    .unwrap_or_default();
+                let at = strings.iter().position(|t| t.is_some_and(is_text)).unwrap_or_default();
+                let found = strings.get(at).map(|t| t.chars().take(40).collect()).unwrap_or_default();
                 Err(blame(table, at, self, Fault::NotANumber(found)))
             }
         }
@@ -252,9 +219,7 @@ impl Column {
 }
 
 fn column<'t>(table: &'t RecordTable, name: &str) -> Result<&'t Column, RecordError> {
-    table
-        .column(name)
-        .ok_or_else(|| Fault::NoColumn(table.names()).in_file(&table.file).field(name))
+    table.column(name).ok_or_else(|| Fault::NoColumn(table.names()).in_file(&table.file).field(name))
 }
 
 fn blame(table: &RecordTable, row: usize, column: &Column, fault: Fault) -> RecordError {
@@ -295,9 +260,7 @@ fn ids(table: &RecordTable, column: Option<&Column>) -> Result<Vec<String>, Reco
 fn order(table: &RecordTable, column: Option<&Column>) -> Result<Vec<usize>, RecordError> {
     let mut order: Vec<usize> = (0..table.rows()).collect();
     if let Some(column) = column {
-        let times = (0..table.rows())
-            .map(|row| time(table, column, row))
-            .collect::<Result<Vec<_>, _>>()?;
+        let times = (0..table.rows()).map(|row| time(table, column, row)).collect::<Result<Vec<_>, _>>()?;
         order.sort_by(|&a, &b| times[a].order(&times[b])); // stable: ties keep the order of the file
     }
     Ok(order)
@@ -313,21 +276,9 @@ fn time(table: &RecordTable, column: &Column, row: usize) -> Result<Time, Record
             Err(blame(table, row, column, Fault::NotFinite))
         };
     }
-    let text = column
-        .text(row)
-        .ok_or_else(|| blame(table, row, column, Fault::Missing))?;
-    let not_a_time = || {
-        blame(
-            table,
-            row,
-            column,
-            Fault::NotATime(text.chars().take(40).collect()),
-        )
-    };
+    let text = column.text(row).ok_or_else(|| blame(table, row, column, Fault::Missing))?;
+    let not_a_time = || blame(table, row, column, Fault::NotATime(text.chars().take(40).collect()));
     // Integers beyond 2^53 (nanoseconds) come as text.
     let integer = text.trim_ascii().parse::<i128>().ok();
-    parse_iso8601(&text)
-        .or(integer)
-        .map(Time::Calendar)
-        .ok_or_else(not_a_time)
+    parse_iso8601(&text).or(integer).map(Time::Calendar).ok_or_else(not_a_time)
 }

@@ -19,10 +19,7 @@ pub fn read_file(path: &Path) -> Result<RecordTable, RecordError> {
     let name = path.display().to_string();
     let open = || File::open(path).map_err(|e| Fault::Unreadable(e.to_string()).in_file(&name));
     let mut input = BufReader::with_capacity(1 << 16, open()?);
-    if peek(&mut input)
-        .map_err(|f| f.in_file(&name))?
-        .starts_with(&PARQUET)
-    {
+    if peek(&mut input).map_err(|f| f.in_file(&name))?.starts_with(&PARQUET) {
         return parquet::read(&name, open()?);
     }
     read_text(&name, input)
@@ -50,32 +47,19 @@ fn read_text(name: &str, mut input: impl BufRead) -> Result<RecordTable, RecordE
 }
 
 fn read_plain(name: &str, input: impl Read) -> Result<RecordTable, RecordError> {
-    let mut input = BufReader::with_capacity(
-        1 << 16,
-        Bounded {
-            input,
-            left: limits::MAX_FILE_BYTES,
-        },
-    );
+    let mut input = BufReader::with_capacity(1 << 16, Bounded { input, left: limits::MAX_FILE_BYTES });
     let head = peek(&mut input).map_err(|f| f.in_file(name))?;
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         return Err(Fault::UnknownFormat("UTF-16 text").in_file(name));
     }
-    if [&GZIP[..], &ZSTD, &PARQUET]
-        .iter()
-        .any(|magic| head.starts_with(magic))
-    {
+    if [&GZIP[..], &ZSTD, &PARQUET].iter().any(|magic| head.starts_with(magic)) {
         return Err(Fault::UnknownFormat("compressed twice").in_file(name));
     }
     if head.contains(&0) {
         return Err(Fault::UnknownFormat("binary data").in_file(name));
     }
     let bom = head.starts_with(&BOM);
-    let first = head
-        .iter()
-        .skip(if bom { BOM.len() } else { 0 })
-        .find(|b| !b.is_ascii_whitespace())
-        .copied();
+    let first = head.iter().skip(if bom { BOM.len() } else { 0 }).find(|b| !b.is_ascii_whitespace()).copied();
     if bom {
         input.consume(BOM.len());
     }
@@ -90,10 +74,7 @@ fn read_plain(name: &str, input: impl Read) -> Result<RecordTable, RecordError> 
 /// The extension that names the format, past that of the compression.
 fn extension(name: &str) -> Option<&str> {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    let name = name
-        .strip_suffix(".gz")
-        .or_else(|| name.strip_suffix(".zst"))
-        .unwrap_or(name);
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
     name.rsplit_once('.').map(|(_, extension)| extension)
 }
 
@@ -122,10 +103,7 @@ struct Bounded<R> {
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.input.read(buf)?;
-        self.left = self
-            .left
-            .checked_sub(n as u64)
-            .ok_or(io::ErrorKind::FileTooLarge)?;
+        self.left = self.left.checked_sub(n as u64).ok_or(io::ErrorKind::FileTooLarge)?;
         Ok(n)
     }
 }
@@ -134,9 +112,5 @@ impl<R: Read> Read for Bounded<R> {
 pub(super) fn read_line(input: &mut impl BufRead, out: &mut Vec<u8>) -> Result<usize, Fault> {
     let room = limits::MAX_RECORD_BYTES.saturating_sub(out.len()) as u64 + 1;
     let n = input.take(room).read_until(b'\n', out).map_err(|e| fault(&e))?;
-    if out.len() > limits::MAX_RECORD_BYTES {
-        Err(Fault::RecordTooLong)
-    } else {
-        Ok(n)
-    }
+    if out.len() > limits::MAX_RECORD_BYTES { Err(Fault::RecordTooLong) } else { Ok(n) }
 }

@@ -81,11 +81,7 @@ pub struct Strings {
 impl Strings {
     /// `rows` missing strings.
     fn missing(rows: usize) -> Self {
-        Self {
-            bytes: String::new(),
-            ends: vec![0; rows],
-            missing: vec![true; rows],
-        }
+        Self { bytes: String::new(), ends: vec![0; rows], missing: vec![true; rows] }
     }
 
     /// Number of strings.
@@ -112,8 +108,7 @@ impl Strings {
     fn push(&mut self, text: Option<&str>) -> Result<(), Fault> {
         self.bytes.push_str(text.unwrap_or_default());
         // Numbers turned into text may be longer than in the file, so the bound is checked where it matters.
-        self.ends
-            .push(u32::try_from(self.bytes.len()).map_err(|_| Fault::FileTooLarge)?);
+        self.ends.push(u32::try_from(self.bytes.len()).map_err(|_| Fault::FileTooLarge)?);
         self.missing.push(text.is_none());
         Ok(())
     }
@@ -147,13 +142,7 @@ struct Building {
 
 impl TableBuilder {
     pub(super) fn new() -> Self {
-        Self {
-            columns: Vec::new(),
-            index: FxHashMap::default(),
-            places: Vec::new(),
-            cells: 0,
-            next: 0,
-        }
+        Self { columns: Vec::new(), index: FxHashMap::default(), places: Vec::new(), cells: 0, next: 0 }
     }
 
     /// Names a column before any record has it (a header).
@@ -185,9 +174,7 @@ impl TableBuilder {
             return Err(Fault::RepeatedField);
         }
         // Counted before anything is stored: one wide array after many records without it costs all of them.
-        self.cells = self
-            .cells
-            .saturating_add((rows + 1 - column.len).saturating_mul(column.width(cell)));
+        self.cells = self.cells.saturating_add((rows + 1 - column.len).saturating_mul(column.width(cell)));
         if self.cells > limits::MAX_CELLS {
             return Err(Fault::TooManyCells);
         }
@@ -212,31 +199,16 @@ impl TableBuilder {
             return Err(Fault::Empty);
         }
         let unfilled = |c: &Building| (rows - c.len).saturating_mul(c.width(Cell::Missing));
-        if self
-            .columns
-            .iter()
-            .map(unfilled)
-            .fold(self.cells, usize::saturating_add)
-            > limits::MAX_CELLS
-        {
+        if self.columns.iter().map(unfilled).fold(self.cells, usize::saturating_add) > limits::MAX_CELLS {
             return Err(Fault::TooManyCells);
         }
         let mut columns = Vec::with_capacity(self.columns.len());
         for mut column in self.columns {
             column.fill(rows)?;
-            let cells = column
-                .cells
-                .unwrap_or_else(|| Cells::Text(Strings::missing(rows)));
-            columns.push(Column {
-                name: column.name,
-                cells,
-            });
+            let cells = column.cells.unwrap_or_else(|| Cells::Text(Strings::missing(rows)));
+            columns.push(Column { name: column.name, cells });
         }
-        Ok(RecordTable {
-            file: file.to_owned(),
-            columns,
-            places: self.places,
-        })
+        Ok(RecordTable { file: file.to_owned(), columns, places: self.places })
     }
 
     fn add(&mut self, name: &str) -> Result<usize, Fault> {
@@ -247,11 +219,7 @@ impl TableBuilder {
             return Err(Fault::TooManyColumns);
         }
         let at = self.columns.len();
-        self.columns.push(Building {
-            name: name.to_owned(),
-            cells: None,
-            len: 0,
-        });
+        self.columns.push(Building { name: name.to_owned(), cells: None, len: 0 });
         self.index.insert(name.to_owned(), at);
         Ok(at)
     }
@@ -296,10 +264,7 @@ impl Cells {
     fn like(cell: Cell<'_>, rows: usize) -> Self {
         match cell {
             Cell::Number(_) => Self::Number(vec![f64::NAN; rows]),
-            Cell::Vector(v) => Self::Vector {
-                width: v.len(),
-                values: vec![f64::NAN; rows * v.len()],
-            },
+            Cell::Vector(v) => Self::Vector { width: v.len(), values: vec![f64::NAN; rows * v.len()] },
             Cell::Text(_) | Cell::Missing => Self::Text(Strings::missing(rows)),
         }
     }
@@ -314,22 +279,13 @@ impl Cells {
             (Self::Vector { width, values }, Cell::Missing) => values.extend((0..*width).map(|_| f64::NAN)),
             (Self::Vector { width, values }, Cell::Vector(v)) if v.len() == *width => values.extend(v),
             (Self::Vector { width, .. }, Cell::Vector(v)) => {
-                return Err(Fault::VectorLength {
-                    expected: *width,
-                    found: v.len(),
-                });
+                return Err(Fault::VectorLength { expected: *width, found: v.len() });
             }
             (Self::Vector { width, .. }, Cell::Text(_) | Cell::Number(_)) => {
-                return Err(Fault::VectorLength {
-                    expected: *width,
-                    found: 0,
-                });
+                return Err(Fault::VectorLength { expected: *width, found: 0 });
             }
             (Self::Text(_) | Self::Number(_), Cell::Vector(v)) => {
-                return Err(Fault::VectorLength {
-                    expected: 0,
-                    found: v.len(),
-                });
+                return Err(Fault::VectorLength { expected: 0, found: v.len() });
             }
             // Turned into text by the caller, which owns the column.
             (Self::Number(_), Cell::Text(text)) => return Err(Fault::NotANumber(text.to_owned())),
@@ -379,10 +335,6 @@ pub fn number_text(x: f64) -> String {
         }
         ..=0 => format!("{sign}0.{}{digits}", "0".repeat(-point as usize)),
         _ if point >= count => format!("{sign}{digits}{}", "0".repeat((point - count) as usize)),
-        _ => format!(
-            "{sign}{}.{}",
-            &digits[..point as usize],
-            &digits[point as usize..]
-        ),
+        _ => format!("{sign}{}.{}", &digits[..point as usize], &digits[point as usize..]),
     }
 }

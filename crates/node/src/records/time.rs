@@ -28,11 +28,8 @@ pub fn parse_iso8601(text: &str) -> Option<i128> {
     let text = text.trim_ascii();
     let (date, rest) = text.split_at_checked(10)?;
     let mut parts = date.split('-');
-    let (year, month, day) = (
-        digits(parts.next()?, 4)?,
-        digits(parts.next()?, 2)?,
-        digits(parts.next()?, 2)?,
-    );
+    let (year, month, day) =
+        (digits(parts.next()?, 4)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
     if parts.next().is_some() || !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
         return None;
     }
@@ -65,11 +62,7 @@ fn offset(zone: &str) -> Option<i64> {
         return Some(0);
     }
     let sign = if zone.starts_with('-') { -1 } else { 1 };
-    let hhmm: String = zone
-        .strip_prefix(['+', '-'])?
-        .chars()
-        .filter(|&c| c != ':')
-        .collect();
+    let hhmm: String = zone.strip_prefix(['+', '-'])?.chars().filter(|&c| c != ':').collect();
     let (hours, minutes) = match hhmm.len() {
         2 => (digits(&hhmm, 2)?, 0),
         4 => (digits(hhmm.get(..2)?, 2)?, digits(hhmm.get(2..)?, 2)?),

@@ -33,9 +33,7 @@ fn mutate(rng: &mut ChaCha8Rng, seed: &[u8]) -> Vec<u8> {
 }
 
 fn fuzz(name: &str, seed: &[u8]) {
-    let seconds = std::env::var("ASSAY_FUZZ_SECONDS")
-        .ok()
-        .and_then(|s| s.parse().ok());
+    let seconds = std::env::var("ASSAY_FUZZ_SECONDS").ok().and_then(|s| s.parse().ok());
     let end = Instant::now() + Duration::from_secs_f64(seconds.unwrap_or(0.4));
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let (mut good, mut bad) = (0, 0);

@@ -36,31 +36,19 @@ pub(super) fn parquet() -> Vec<u8> {
     let mut group = file.next_row_group().unwrap();
     let mut column = group.next_column().unwrap().unwrap();
     let texts: Vec<ByteArray> = ["caf\u{e9}", "two"].iter().map(|&t| t.into()).collect();
-    column
-        .typed::<ByteArrayType>()
-        .write_batch(&texts, Some(&[1, 0, 1]), None)
-        .unwrap();
+    column.typed::<ByteArrayType>().write_batch(&texts, Some(&[1, 0, 1]), None).unwrap();
     column.close().unwrap();
     let mut column = group.next_column().unwrap().unwrap();
-    column
-        .typed::<DoubleType>()
-        .write_batch(&[1.5, -2.0, 0.1], None, None)
-        .unwrap();
+    column.typed::<DoubleType>().write_batch(&[1.5, -2.0, 0.1], None, None).unwrap();
     column.close().unwrap();
     for numbers in [[1_i64 << 60, 2, 3], [0, 1_000_000, 1_767_589_367_250_000]] {
         let mut column = group.next_column().unwrap().unwrap();
-        column
-            .typed::<Int64Type>()
-            .write_batch(&numbers, None, None)
-            .unwrap();
+        column.typed::<Int64Type>().write_batch(&numbers, None, None).unwrap();
         column.close().unwrap();
     }
     let mut column = group.next_column().unwrap().unwrap();
     let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-    column
-        .typed::<DoubleType>()
-        .write_batch(&values, Some(&[1; 6]), Some(&[0, 1, 0, 1, 0, 1]))
-        .unwrap();
+    column.typed::<DoubleType>().write_batch(&values, Some(&[1; 6]), Some(&[0, 1, 0, 1, 0, 1])).unwrap();
     column.close().unwrap();
     group.close().unwrap();
     file.close().unwrap();

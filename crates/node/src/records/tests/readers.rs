@@ -21,73 +21,37 @@ fn compression_and_byte_order_mark_change_nothing() {
     let plain = read_bytes("x", LINES.as_bytes()).unwrap();
     let marked = [b"\xef\xbb\xbf".as_slice(), LINES.as_bytes()].concat();
     let halves = [gzip(&LINES.as_bytes()[..40]), gzip(&LINES.as_bytes()[40..])].concat();
-    for bytes in [
-        marked.clone(),
-        gzip(LINES.as_bytes()),
-        zstandard(LINES.as_bytes()),
-        gzip(&marked),
-        halves,
-    ] {
+    for bytes in [marked.clone(), gzip(LINES.as_bytes()), zstandard(LINES.as_bytes()), gzip(&marked), halves]
+    {
         // As printed, since a missing number is not equal to itself.
-        assert_eq!(
-            format!("{:?}", read_bytes("x", &bytes).unwrap()),
-            format!("{plain:?}")
-        );
+        assert_eq!(format!("{:?}", read_bytes("x", &bytes).unwrap()), format!("{plain:?}"));
     }
 }
 
 #[test]
 fn mixed_columns_become_text_with_numbers_as_they_print() {
-    let table = read_bytes(
-        "x",
-        b"{\"label\":3}\n{}\n{\"label\":\"3\"}\n{\"label\":0.1}\n{\"label\":true}",
-    )
-    .unwrap();
-    let Cells::Text(strings) = &table.columns()[0].cells else {
-        panic!("not text")
-    };
-    assert_eq!(
-        strings.iter().collect::<Vec<_>>(),
-        [Some("3"), None, Some("3"), Some("0.1"), Some("true")]
-    );
+    let table =
+        read_bytes("x", b"{\"label\":3}\n{}\n{\"label\":\"3\"}\n{\"label\":0.1}\n{\"label\":true}").unwrap();
+    let Cells::Text(strings) = &table.columns()[0].cells else { panic!("not text") };
+    assert_eq!(strings.iter().collect::<Vec<_>>(), [Some("3"), None, Some("3"), Some("0.1"), Some("true")]);
 }
 
 #[test]
 fn integers_beyond_doubles_keep_their_digits() {
-    let table = read_bytes(
-        "x",
-        b"{\"id\":9007199254740993}\n{\"id\":-9007199254740993}\n{\"id\":1}",
-    )
-    .unwrap();
+    let table =
+        read_bytes("x", b"{\"id\":9007199254740993}\n{\"id\":-9007199254740993}\n{\"id\":1}").unwrap();
     assert_eq!(table.row_json(0), r#"{"id":"9007199254740993"}"#);
     assert_eq!(table.row_json(2), r#"{"id":"1"}"#);
 }
 
 #[test]
 fn broken_json_is_located() {
-    let line = |second: &str| {
-        error(
-            "t.jsonl",
-            format!("{{\"a\":1}}\n{second}\n{{\"a\":2}}\n").as_bytes(),
-        )
-    };
+    let line = |second: &str| error("t.jsonl", format!("{{\"a\":1}}\n{second}\n{{\"a\":2}}\n").as_bytes());
     let cases = [
-        (
-            "{\"a\":1",
-            Fault::BadJson("EOF while parsing an object at character 6".into()),
-        ),
-        (
-            "{\"a\":1} x",
-            Fault::BadJson("trailing characters at character 9".into()),
-        ),
-        (
-            "{\"a\":01}",
-            Fault::BadJson("invalid number at character 7".into()),
-        ),
-        (
-            "{\"a\":1e999}",
-            Fault::BadJson("number out of range at character 10".into()),
-        ),
+        ("{\"a\":1", Fault::BadJson("EOF while parsing an object at character 6".into())),
+        ("{\"a\":1} x", Fault::BadJson("trailing characters at character 9".into())),
+        ("{\"a\":01}", Fault::BadJson("invalid number at character 7".into())),
+        ("{\"a\":1e999}", Fault::BadJson("number out of range at character 10".into())),
         ("{\"a\":NaN}", Fault::NotJsonNumber),
         ("{\"a\":-Infinity}", Fault::NotJsonNumber),
         ("{\"a\":[1,NaN]}", Fault::NotJsonNumber),
@@ -98,89 +62,52 @@ fn broken_json_is_located() {
         ("{\"a\":[\"x\"]}", Fault::NotNumbers),
         ("{\"a\":[1,null]}", Fault::NotNumbers),
         ("{\"a\":[1,[2]]}", Fault::NotNumbers),
-        (
-            "{\"a\":[1,2]}",
-            Fault::VectorLength {
-                expected: 0,
-                found: 2,
-            },
-        ),
+        ("{\"a\":[1,2]}", Fault::VectorLength { expected: 0, found: 2 }),
         ("{\"a\":1,\"a\":2}", Fault::RepeatedField),
         ("{\"\":1}", Fault::BadName),
     ];
     for (text, fault) in cases {
         let error = line(text);
-        assert_eq!(
-            (&error.fault, error.place),
-            (&fault, Some(Place::Line(2))),
-            "{text}"
-        );
+        assert_eq!((&error.fault, error.place), (&fault, Some(Place::Line(2))), "{text}");
         assert!(!error.hint().is_empty());
     }
     assert_eq!(line("{\"a\":{}}").field.as_deref(), Some("a"));
-    assert_eq!(
-        line("{\"a\":1,\"a\":2}").to_string(),
-        "t.jsonl, line 2, field \"a\": appears twice"
-    );
+    assert_eq!(line("{\"a\":1,\"a\":2}").to_string(), "t.jsonl, line 2, field \"a\": appears twice");
     assert_eq!(error("t.jsonl", b"{\"a\":\"\xff\"}").fault, Fault::NotUtf8);
 }
 
 #[test]
 fn broken_files_are_named() {
     let whole = gzip(format!("{LINES}\n").repeat(50).as_bytes());
-    assert_eq!(
-        error("t.jsonl.gz", &whole[..whole.len() - 9]).fault,
-        Fault::Truncated
-    );
+    assert_eq!(error("t.jsonl.gz", &whole[..whole.len() - 9]).fault, Fault::Truncated);
     assert_eq!(error("t.jsonl.gz", &whole[..12]).fault, Fault::Truncated);
     let mut damaged = whole.clone();
     let last = damaged.len() - 6;
     damaged[last] ^= 1; // the checksum
     assert!(matches!(error("t.jsonl.gz", &damaged).fault, Fault::Damaged(_)));
     let whole = zstandard(LINES.as_bytes());
-    assert_eq!(
-        error("t.jsonl.zst", &whole[..whole.len() - 3]).fault,
-        Fault::Truncated
-    );
+    assert_eq!(error("t.jsonl.zst", &whole[..whole.len() - 3]).fault, Fault::Truncated);
     for empty in [&b""[..], b"\n\n  \n", b"\xef\xbb\xbf", &gzip(b"")] {
         assert_eq!(error("t.jsonl", empty).fault, Fault::Empty);
     }
     assert_eq!(error("t.csv", b"a,b\n").fault, Fault::Empty);
-    assert!(matches!(
-        error("t", &gzip(&gzip(b"{}"))).fault,
-        Fault::UnknownFormat(_)
-    ));
-    assert!(matches!(
-        error("t", b"\xff\xfe{\0").fault,
-        Fault::UnknownFormat(_)
-    ));
+    assert!(matches!(error("t", &gzip(&gzip(b"{}"))).fault, Fault::UnknownFormat(_)));
+    assert!(matches!(error("t", b"\xff\xfe{\0").fault, Fault::UnknownFormat(_)));
     assert!(matches!(error("t", b"MZ\0\0\0").fault, Fault::UnknownFormat(_)));
     let parquet = parquet();
-    assert!(matches!(
-        error("t.parquet", &parquet[..parquet.len() - 5]).fault,
-        Fault::BadParquet(_)
-    ));
+    assert!(matches!(error("t.parquet", &parquet[..parquet.len() - 5]).fault, Fault::BadParquet(_)));
     assert!(matches!(
         read_file(std::path::Path::new("no/such/file")).unwrap_err().fault,
         Fault::Unreadable(_)
     ));
-    assert!(matches!(
-        read_file(std::path::Path::new(".")).unwrap_err().fault,
-        Fault::Unreadable(_)
-    ));
+    assert!(matches!(read_file(std::path::Path::new(".")).unwrap_err().fault, Fault::Unreadable(_)));
 }
 
 #[test]
 fn a_long_line_is_refused_before_it_is_stored() {
-    let line = format!(
-        "{{\"a\":\"{}\"}}\n{{\"a\":\"x\"}}",
-        "y".repeat(limits::MAX_RECORD_BYTES)
-    );
+    let line = format!("{{\"a\":\"{}\"}}\n{{\"a\":\"x\"}}", "y".repeat(limits::MAX_RECORD_BYTES));
     let found = error("t.jsonl", line.as_bytes());
-    assert_eq!(
-        (found.fault, found.place),
-        (Fault::RecordTooLong, Some(Place::Line(1)))
-    );
+    assert_eq!((found.fault, found.place), (Fault::RecordTooLong, Some(Place::Line(1))));
     let csv = format!("a\n\"{}\n{}\"\n", "y".repeat(5 << 20), "y".repeat(5 << 20));
     assert_eq!(error("t.csv", csv.as_bytes()).fault, Fault::RecordTooLong);
 }
@@ -206,18 +133,13 @@ fn csv_becomes_columns() {
     assert_eq!(rows[0], r#"{"id":"007","label":3,"note":"a \"b\",\nc","x":1.5}"#);
     assert_eq!(rows[1], r#"{"id":"008","label":4,"x":-2}"#);
     assert_eq!(rows[2], r#"{"id":"009","label":5,"note":""}"#);
-    assert_eq!(
-        (0..3).map(|i| table.place(i).number()).collect::<Vec<_>>(),
-        [2, 5, 6]
-    );
+    assert_eq!((0..3).map(|i| table.place(i).number()).collect::<Vec<_>>(), [2, 5, 6]);
 }
 
 #[test]
 fn csv_numbers_that_are_not_there_keep_the_column_numeric() {
     let table = read_bytes("t.csv", b"a,b\n1,x\nNaN,2\n-inf,3\nNA,4\n").unwrap();
-    let Cells::Number(a) = &table.columns()[0].cells else {
-        panic!("not numeric")
-    };
+    let Cells::Number(a) = &table.columns()[0].cells else { panic!("not numeric") };
     assert!(a[0] == 1.0 && a[1..].iter().all(|x| x.is_nan()));
     assert!(matches!(table.columns()[1].cells, Cells::Text(_)));
 }
@@ -225,22 +147,8 @@ fn csv_numbers_that_are_not_there_keep_the_column_numeric() {
 #[test]
 fn broken_csv_is_located() {
     let cases = [
-        (
-            "a,b\n1,2\n1\n",
-            Fault::FieldCount {
-                expected: 2,
-                found: 1,
-            },
-            3,
-        ),
-        (
-            "a,b\n1,2,3\n",
-            Fault::FieldCount {
-                expected: 2,
-                found: 3,
-            },
-            2,
-        ),
+        ("a,b\n1,2\n1\n", Fault::FieldCount { expected: 2, found: 1 }, 3),
+        ("a,b\n1,2,3\n", Fault::FieldCount { expected: 2, found: 3 }, 2),
         ("a,b\n1,2\n\"x,2\n3,4\n", Fault::OpenQuote, 3),
         ("a,b\n\"x\ny\"z,2\n", Fault::AfterQuote, 3),
         ("a,a\n1,2\n", Fault::RepeatedField, 1),
@@ -248,11 +156,7 @@ fn broken_csv_is_located() {
     ];
     for (text, fault, line) in cases {
         let error = error("t.csv", text.as_bytes());
-        assert_eq!(
-            (error.fault, error.place),
-            (fault, Some(Place::Line(line))),
-            "{text}"
-        );
+        assert_eq!((error.fault, error.place), (fault, Some(Place::Line(line))), "{text}");
     }
     assert_eq!(error("t.csv", b"a\n1\n\xff\n").fault, Fault::NotUtf8);
     assert_eq!(error("t.csv", b"a,b\n\xc3,\xa9\n").fault, Fault::NotUtf8);
@@ -266,14 +170,8 @@ fn parquet_becomes_columns() {
         rows[0],
         r#"{"big":"1152921504606846976","e":[1,2],"text":"café","time":"1970-01-01T00:00:00.000000Z","x":1.5}"#
     );
-    assert_eq!(
-        rows[1],
-        r#"{"big":"2","e":[3,4],"time":"1970-01-01T00:00:01.000000Z","x":-2}"#
-    );
-    assert_eq!(
-        rows[2],
-        r#"{"big":"3","e":[5,6],"text":"two","time":"2026-01-05T05:02:47.250000Z","x":0.1}"#
-    );
+    assert_eq!(rows[1], r#"{"big":"2","e":[3,4],"time":"1970-01-01T00:00:01.000000Z","x":-2}"#);
+    assert_eq!(rows[2], r#"{"big":"3","e":[5,6],"text":"two","time":"2026-01-05T05:02:47.250000Z","x":0.1}"#);
     assert_eq!(table.place(2), Place::Row(3));
 }
 

@@ -11,10 +11,7 @@ fn select(roles: &ColumnRoles, lines: &str) -> Result<Selected, RecordError> {
 
 fn features(names: &[&str]) -> ColumnRoles {
     let names = names.iter().map(|&n| n.to_owned()).collect();
-    ColumnRoles {
-        features: Some(FeatureChoice::Columns(names)),
-        ..ColumnRoles::default()
-    }
+    ColumnRoles { features: Some(FeatureChoice::Columns(names)), ..ColumnRoles::default() }
 }
 
 #[test]
@@ -42,29 +39,17 @@ fn defaults_are_the_usual_names() {
 fn automatic_features_are_the_numbers_without_a_role() {
     let found = select(&ColumnRoles::default(), "{\"label\":1,\"e\":[1,2],\"x\":3,\"time\":5,\"note\":\"n\"}\n{\"label\":0,\"e\":[4,5],\"x\":6,\"time\":4,\"note\":\"m\"}").unwrap();
     assert_eq!(found.columns.number_names, ["e[0]", "e[1]", "x"]);
-    assert_eq!(
-        found.columns.numbers.unwrap().data(),
-        [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
-    );
+    assert_eq!(found.columns.numbers.unwrap().data(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     assert_eq!(found.labels, Labels::Number(vec![1.0, 0.0]));
-    assert_eq!(
-        (found.ids, found.order),
-        (vec!["#1".to_owned(), "#2".to_owned()], vec![1, 0])
-    );
+    assert_eq!((found.ids, found.order), (vec!["#1".to_owned(), "#2".to_owned()], vec![1, 0]));
 }
 
 #[test]
 fn a_missing_column_lists_the_others() {
     let error = select(&features(&["y"]), "{\"label\":1,\"x\":3}").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        r#"t.jsonl, field "y": does not exist; the file has "label", "x""#
-    );
+    assert_eq!(error.to_string(), r#"t.jsonl, field "y": does not exist; the file has "label", "x""#);
     let error = select(&ColumnRoles::default(), "{\"x\":3}").unwrap_err();
-    assert_eq!(
-        (error.field.as_deref(), error.fault),
-        (Some("label"), Fault::NoColumn(vec!["x".into()]))
-    );
+    assert_eq!((error.field.as_deref(), error.fault), (Some("label"), Fault::NoColumn(vec!["x".into()])));
     let error = select(&ColumnRoles::default(), "{\"label\":3,\"z\":\"t\"}").unwrap_err();
     assert!(matches!(error.fault, Fault::NoFeatures(_)));
 }
@@ -73,27 +58,15 @@ fn a_missing_column_lists_the_others() {
 fn what_a_role_needs_is_located() {
     let cases = [
         ("{\"label\":1,\"x\":1}\n{\"label\":1}", "x", Fault::NotFinite),
-        (
-            "{\"label\":1,\"x\":1}\n{\"label\":1,\"x\":\"one\"}",
-            "x",
-            Fault::NotANumber("one".into()),
-        ),
+        ("{\"label\":1,\"x\":1}\n{\"label\":1,\"x\":\"one\"}", "x", Fault::NotANumber("one".into())),
         ("{\"label\":1,\"x\":1}\n{\"x\":1}", "label", Fault::NotFinite),
-        (
-            "{\"label\":\"a\",\"x\":1}\n{\"label\":\" \",\"x\":1}",
-            "label",
-            Fault::Missing,
-        ),
+        ("{\"label\":\"a\",\"x\":1}\n{\"label\":\" \",\"x\":1}", "label", Fault::Missing),
         (
             "{\"label\":1,\"x\":1,\"id\":\"a\"}\n{\"label\":1,\"x\":1,\"id\":\"a\"}",
             "id",
             Fault::RepeatedId("a".into()),
         ),
-        (
-            "{\"label\":1,\"x\":1,\"contributor\":\"a\"}\n{\"label\":1,\"x\":1}",
-            "contributor",
-            Fault::Missing,
-        ),
+        ("{\"label\":1,\"x\":1,\"contributor\":\"a\"}\n{\"label\":1,\"x\":1}", "contributor", Fault::Missing),
         (
             "{\"label\":1,\"x\":1,\"time\":\"2026-01-01\"}\n{\"label\":1,\"x\":1,\"time\":\"soon\"}",
             "time",

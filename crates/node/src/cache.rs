@@ -1,0 +1,37 @@
+//! What a running node remembers between commands. All of it can be made again; none of it is state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use assay_attribution::PathState;
+use assay_ledger::ids::DatanetId;
+use assay_quality::Gates;
+
+use crate::fit::Fitted;
+use crate::snapshot::Member;
+
+/// Memory of a running node.
+#[derive(Default)]
+pub(crate) struct Cache {
+    pub(crate) gates: BTreeMap<DatanetId, GateMemory>,
+    pub(crate) serving: BTreeMap<DatanetId, Arc<Serving>>,
+}
+
+/// The gates of a datanet with everything that they have seen.
+pub(crate) struct GateMemory {
+    pub(crate) gates: Gates,
+    /// Contribution and index of every record given to the gates, by its position.
+    pub(crate) places: Vec<(u64, u32)>,
+}
+
+/// What answers questions of a datanet.
+pub(crate) struct Serving {
+    /// Place of the model in the log.
+    pub(crate) model: u64,
+    pub(crate) fitted: Fitted,
+    /// The records that it was trained on.
+    pub(crate) members: Vec<Member>,
+    /// Their values in micro-bits.
+    pub(crate) values: Vec<i64>,
+    pub(crate) path: PathState,
+}

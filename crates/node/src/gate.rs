@@ -1,0 +1,210 @@
+//! Gate: the machine's verdict on every record of a contribution, against all that came before.
+
+use std::collections::BTreeMap;
+
+use assay_ledger::charter::Charter;
+use assay_ledger::command::Command;
+use assay_ledger::ids::{Code, DatanetId, TableRef};
+use assay_quality::{Finding, GateConfig, Gates, LabelRule, Reason, RecordView, Verdict};
+use assay_store::columns::{self, ColumnTable, Values};
+
+use crate::cache::GateMemory;
+use crate::error::{NodeError, Result};
+use crate::node::Node;
+use crate::settle::stored;
+use crate::task::{Reading, Record};
+
+/// Code of a verdict that lets a record into the next snapshot.
+pub(crate) const PASS: &str = "pass";
+const HOLD: &str = "hold";
+
+/// One row of a table of verdicts.
+#[derive(Clone, Debug)]
+pub(crate) struct VerdictRow {
+    pub(crate) index: u32,
+    pub(crate) verdict: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) original: Option<(u64, u32)>,
+}
+
+impl Node {
+    /// Runs the gates over every contribution that waits for them, in order of arrival; how many there were.
+    pub fn gate(&mut self, net: &DatanetId) -> Result<usize> {
+        let waiting: Vec<u64> = self.datanet(net)?.ungated.iter().copied().collect();
+        if waiting.is_empty() {
+            return Ok(0);
+        }
+        // Taken out while it is used: an error half way must not leave a memory of records that the log lacks.
+        let mut memory = match self.cache.gates.remove(net) {
+            Some(memory) => memory,
+            None => self.gate_memory(net)?,
+        };
+        for &contribution in &waiting {
+            self.gate_one(net, contribution, &mut memory)?;
+        }
+        self.cache.gates.insert(net.clone(), memory);
+        Ok(waiting.len())
+    }
+
+    fn gate_one(&mut self, net: &DatanetId, contribution: u64, memory: &mut GateMemory) -> Result<()> {
+        let charter = self.datanet(net)?.charter.clone();
+        let readings = self.readings(net, contribution)?;
+        let views: Vec<RecordView<'_>> = readings.iter().map(Reading::view).collect();
+        memory.places.extend((0..readings.len() as u32).map(|index| (contribution, index)));
+        let mut findings = memory.gates.check_batch(&views);
+        if charter.gate.near_hold {
+            findings.iter_mut().for_each(hold_near);
+        }
+        let table = self.put_verdicts(&findings, &memory.places)?;
+        let command = verdicts_command(net, contribution, &findings, table)?;
+        let operator = self.operator().clone();
+        self.act(&operator, command)?;
+        Ok(())
+    }
+
+    /// The gates of a datanet as they were after the last contribution that has verdicts.
+    fn gate_memory(&self, net: &DatanetId) -> Result<GateMemory> {
+        let datanet = self.datanet(net)?;
+        let task = &datanet.charter.task;
+        let sealed = self.sealed(net)?;
+        let rows: Vec<Reading> =
+            sealed.value.iter().chain(&sealed.report).map(|row| Reading::of(task, &row.record)).collect();
+        let views: Vec<RecordView<'_>> = rows.iter().map(Reading::view).collect();
+        let mut gates = Gates::new(config(&datanet.charter), &views).map_err(NodeError::invalid)?;
+        let mut places = Vec::new();
+        for (&seq, contribution) in &datanet.contributions {
+            if contribution.gate.is_none() {
+                continue;
+            }
+            let verdicts = self.verdicts(net, seq)?;
+            let readings = self.readings(net, seq)?;
+            let originals: Vec<&Reading> = readings
+                .iter()
+                .zip(&verdicts)
+                .filter(|(_, row)| row.verdict == PASS || row.verdict == HOLD)
+                .map(|(reading, row)| {
+                    places.push((seq, row.index));
+                    reading
+                })
+                .collect();
+            gates.seed(&originals.iter().map(|r| r.view()).collect::<Vec<_>>());
+        }
+        Ok(GateMemory { gates, places })
+    }
+
+    fn readings(&self, net: &DatanetId, contribution: u64) -> Result<Vec<Reading>> {
+        let task = &self.datanet(net)?.charter.task;
+        let records = self.records_of(net, contribution)?;
+        let read = |content: &[u8]| -> Result<Reading> {
+            let record: Record = serde_json::from_slice(content)?;
+            Ok(Reading::of(task, &record))
+        };
+        records.iter().map(|r| read(&r.content)).collect()
+    }
+
+    fn put_verdicts(&self, findings: &[Finding], places: &[(u64, u32)]) -> Result<TableRef> {
+        let original = |f: &Finding| f.original.and_then(|at| places.get(at.0 as usize)).copied();
+        let reason = |f: &Finding| f.verdict.reason().map(|r| r.code().to_owned());
+        let table = ColumnTable::new("verdicts", 1)
+            .with_column("index", (0..findings.len() as i64).collect::<Vec<_>>())?
+            .with_column("verdict", findings.iter().map(|f| f.verdict.code().to_owned()).collect::<Vec<_>>())?
+            .with_column("reason", findings.iter().map(reason).collect::<Vec<_>>())?
+            .with_column(
+                "original",
+                findings.iter().map(|f| original(f).map(|o| o.0 as i64)).collect::<Vec<_>>(),
+            )?
+            .with_column(
+                "original_index",
+                findings.iter().map(|f| original(f).map(|o| i64::from(o.1))).collect::<Vec<_>>(),
+            )?
+            .with_column(
+                "similarity",
+                findings.iter().map(|f| f.similarity.map(f64::from)).collect::<Vec<_>>(),
+            )?;
+        self.put_table(&table)
+    }
+
+    /// The verdicts on a contribution, one a record, in order.
+    pub(crate) fn verdicts(&self, net: &DatanetId, contribution: u64) -> Result<Vec<VerdictRow>> {
+        let gate = self.datanet(net)?.contributions.get(&contribution).and_then(|c| c.gate.as_ref());
+        let gate =
+            gate.ok_or_else(|| NodeError::not_found(format!("no verdicts on {contribution} in {net}")))?;
+        read_verdicts(&self.tables.get(&stored(&gate.table))?)
+    }
+}
+
+/// Reads a table of verdicts.
+pub(crate) fn read_verdicts(bytes: &[u8]) -> Result<Vec<VerdictRow>> {
+    let table = columns::read(bytes)?;
+    let malformed = || NodeError::invalid("a table of verdicts lacks a column or a cell");
+    let (Some(Values::Utf8(verdict)), Some(Values::Utf8(reason))) =
+        (table.column("verdict"), table.column("reason"))
+    else {
+        return Err(malformed());
+    };
+    let (Some(Values::Int64(original)), Some(Values::Int64(at))) =
+        (table.column("original"), table.column("original_index"))
+    else {
+        return Err(malformed());
+    };
+    let row = |i: usize| -> Option<VerdictRow> {
+        let place =
+            original[i].zip(at[i]).and_then(|(o, a)| Some((u64::try_from(o).ok()?, u32::try_from(a).ok()?)));
+        Some(VerdictRow {
+            index: i as u32,
+            verdict: verdict[i].clone()?,
+            reason: reason[i].clone(),
+            original: place,
+        })
+    };
+    (0..table.rows()).map(|i| row(i).ok_or_else(malformed)).collect()
+}
+
+/// A charter that wants people to look at near copies turns the machine's certainty into a question.
+fn hold_near(finding: &mut Finding) {
+    if finding.verdict == Verdict::Reject(Reason::NearDuplicate) {
+        finding.verdict = Verdict::Hold(Reason::PossibleNearDuplicate);
+    }
+}
+
+fn verdicts_command(
+    net: &DatanetId,
+    contribution: u64,
+    findings: &[Finding],
+    table: TableRef,
+) -> Result<Command> {
+    let mut reasons: BTreeMap<Code, u32> = BTreeMap::new();
+    for reason in findings.iter().filter_map(|f| f.verdict.reason()) {
+        *reasons.entry(reason.code().parse().map_err(NodeError::bug)?).or_default() += 1;
+    }
+    let count = |is: fn(&Verdict) -> bool| findings.iter().filter(|f| is(&f.verdict)).count() as u32;
+    let is_held = |f: &Finding| matches!(f.verdict, Verdict::Hold(_));
+    Ok(Command::Gate {
+        datanet: net.clone(),
+        contribution,
+        passed: count(|v| *v == Verdict::Pass),
+        held: (0..).zip(findings).filter(|(_, f)| is_held(f)).map(|(i, _)| i).collect(),
+        rejected: count(|v| v.is_reject()),
+        reasons,
+        table,
+    })
+}
+
+/// The gates that a charter asks for.
+fn config(charter: &Charter) -> GateConfig {
+    let mut config = GateConfig::default();
+    let task = &charter.task;
+    config.schema.text_required = task.text.is_some();
+    config.schema.text_bytes_max = charter.gate.text_bytes_max as usize;
+    config.schema.columns = Some(task.features.len());
+    config.schema.label = match task.kind.as_str() {
+        "regression" => LabelRule::Number,
+        _ => LabelRule::OneOf(task.classes.iter().cloned().collect()),
+    };
+    if charter.gate.near_ppm > 0 {
+        let similarity = charter.gate.near_ppm as f32 / 1e6;
+        config.near.reject_similarity = similarity.max(config.near.hold_similarity);
+        config.near.hold_similarity = config.near.hold_similarity.min(similarity);
+    }
+    config
+}

@@ -1,0 +1,235 @@
+//! The home of a node: one folder, with what is private and what is public kept apart.
+//!
+//! ```text
+//! assay.toml         origin of the log
+//! keys/NAME.key      one Ed25519 seed each, readable by the owner only
+//! private/           event store, vault of records, tables that are not published yet
+//! public/            what a stranger gets: checkpoint, tiles, tables
+//! reports/           pages to look at
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::SigningKey;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{NodeError, Result};
+
+/// The folder of a node and its settings.
+#[derive(Clone, Debug)]
+pub struct Home {
+    dir: PathBuf,
+    config: Config,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    origin: String,
+}
+
+const CONFIG: &str = "assay.toml";
+/// Name of the key that founds the log and acts for the node.
+pub const OPERATOR: &str = "operator";
+/// Name of the key that signs checkpoints, and nothing else.
+pub const LOG: &str = "log";
+
+impl Home {
+    /// Makes a new home in `dir`, which must be absent or empty, with its operator and log keys.
+    /// The origin is `origin`, or one drawn at random that no other log has.
+    pub fn init(dir: &Path, origin: Option<&str>) -> Result<Self> {
+        if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(NodeError::refused(format!("{} is not empty", dir.display()))
+                .hint("name a new folder, or remove what is in this one"));
+        }
+        let origin = match origin {
+            Some(origin) => check_origin(origin)?.to_owned(),
+            None => format!("assay.localhost/{}", hex::encode(&random::<6>()?)),
+        };
+        let home = Self { dir: dir.to_path_buf(), config: Config { origin } };
+        for folder in [home.keys(), home.private(), home.public(), home.reports()] {
+            fs::create_dir_all(&folder).map_err(|e| NodeError::file(&folder, &e))?;
+        }
+        for folder in [home.keys(), home.private()] {
+            owner_only(&folder, 0o700)?;
+        }
+        home.create_key(OPERATOR)?;
+        home.create_key(LOG)?;
+        let text = toml::to_string(&home.config).map_err(NodeError::bug)?;
+        // Written last: a home without it is not a home.
+        write_new(&dir.join(CONFIG), text.as_bytes(), 0o644)?;
+        Ok(home)
+    }
+
+    /// Opens an existing home.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let path = dir.join(CONFIG);
+        let text = fs::read_to_string(&path).map_err(|e| {
+            NodeError::file(&path, &e)
+                .hint("make a home with `assay init DIR`, and name it by --home or ASSAY_HOME")
+        })?;
+        let config: Config =
+            toml::from_str(&text).map_err(|e| NodeError::invalid(format!("{}: {e}", path.display())))?;
+        check_origin(&config.origin)?;
+        Ok(Self { dir: dir.to_path_buf(), config })
+    }
+
+    /// Origin of the log.
+    pub fn origin(&self) -> &str {
+        &self.config.origin
+    }
+
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Event store, vault, unpublished tables.
+    pub fn private(&self) -> PathBuf {
+        self.dir.join("private")
+    }
+
+    /// What a stranger gets.
+    pub fn public(&self) -> PathBuf {
+        self.dir.join("public")
+    }
+
+    /// Pages to look at.
+    pub fn reports(&self) -> PathBuf {
+        self.dir.join("reports")
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.dir.join("keys")
+    }
+
+    fn key_path(&self, name: &str) -> Result<PathBuf> {
+        let plain = !name.is_empty()
+            && name.len() <= 64
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        match plain {
+            true => Ok(self.keys().join(format!("{name}.key"))),
+            false => Err(NodeError::invalid(format!("{name:?} is no name for a key"))
+                .hint("use 1 to 64 letters, digits, - and _")),
+        }
+    }
+
+    /// Makes a key of this name; refuses to overwrite one.
+    pub fn create_key(&self, name: &str) -> Result<SigningKey> {
+        let path = self.key_path(name)?;
+        let key = SigningKey::from_bytes(&random()?);
+        write_new(&path, format!("{}\n", hex::encode(key.to_bytes())).as_bytes(), 0o600)?;
+        Ok(key)
+    }
+
+    /// The key of this name.
+    pub fn key(&self, name: &str) -> Result<SigningKey> {
+        let path = self.key_path(name)?;
+        let text = fs::read_to_string(&path)
+            .map_err(|e| NodeError::file(&path, &e).hint(format!("make it with `assay key new {name}`")))?;
+        let mut seed = [0; 32];
+        // The message names the file and never its content.
+        hex::decode_to_slice(text.trim(), &mut seed)
+            .map_err(|_| NodeError::invalid(format!("{} holds no key", path.display())))?;
+        Ok(SigningKey::from_bytes(&seed))
+    }
+
+    /// The key of this name, made now if it is not there.
+    pub fn key_or_new(&self, name: &str) -> Result<SigningKey> {
+        match self.key_path(name)?.exists() {
+            true => self.key(name),
+            false => self.create_key(name),
+        }
+    }
+
+    /// Names of all keys, sorted.
+    pub fn key_names(&self) -> Result<Vec<String>> {
+        let folder = self.keys();
+        let entries = fs::read_dir(&folder).map_err(|e| NodeError::file(&folder, &e))?;
+        let name = |e: fs::DirEntry| e.file_name().to_str()?.strip_suffix(".key").map(str::to_owned);
+        let mut names: Vec<String> = entries.flatten().filter_map(name).collect();
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// An origin is a line of its own in every checkpoint: short, printable, without spaces or `+`.
+fn check_origin(origin: &str) -> Result<&str> {
+    let good = (1..=200).contains(&origin.len()) && origin.bytes().all(|b| b.is_ascii_graphic() && b != b'+');
+    match good {
+        true => Ok(origin),
+        false => Err(NodeError::invalid(format!("{origin:?} is no origin"))
+            .hint("use a name of your own such as example.org/my-log, without spaces or +")),
+    }
+}
+
+/// Random bytes from the operating system.
+pub fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|e| NodeError::unavailable(format!("no randomness: {e}")))?;
+    Ok(bytes)
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    let write = |mut file: fs::File| {
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()
+    };
+    options.open(path).and_then(write).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => NodeError::refused(format!("{} exists already", path.display())),
+        _ => NodeError::file(path, &e),
+    })
+}
+
+fn owner_only(path: &Path, mode: u32) -> Result<()> {
+    #[cfg(unix)]
+    {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(path, permissions).map_err(|e| NodeError::file(path, &e))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_home_opens_as_it_was_made_and_is_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("home");
+        let made = Home::init(&path, Some("example.org/net")).unwrap();
+        let opened = Home::open(&path).unwrap();
+        assert_eq!(opened.origin(), "example.org/net");
+        assert_eq!(made.key(LOG).unwrap().to_bytes(), opened.key(LOG).unwrap().to_bytes());
+        assert_eq!(Home::init(&path, None).unwrap_err().kind, crate::error::Kind::Refused);
+        assert!(opened.create_key(OPERATOR).is_err());
+        assert_eq!(opened.key_names().unwrap(), ["log", "operator"]);
+    }
+
+    #[test]
+    fn names_of_keys_cannot_leave_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::init(&dir.path().join("home"), None).unwrap();
+        for name in ["../x", "", "a/b", ".", "x y"] {
+            assert!(home.key_or_new(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn keys_are_for_their_owner_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::init(&dir.path().join("home"), None).unwrap();
+        let mode = fs::metadata(home.key_path(OPERATOR).unwrap()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0);
+    }
+}

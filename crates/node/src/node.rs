@@ -1,0 +1,343 @@
+//! The sequencer: one writer that decides, makes durable, signs, publishes, and only then answers.
+//!
+//! Order of effects: decide, one durable transaction (commit point A), tiles, the root by a second path, sign,
+//! compare-and-swap of the checkpoint (commit point B), publish. A crash anywhere leaves B behind A, and opening
+//! the node runs the same code from A on.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use assay_ledger::codec;
+use assay_ledger::command::{Command, Intent, Signed};
+use assay_ledger::datanet::Datanet;
+use assay_ledger::decide::decide;
+use assay_ledger::event::{Cause, Event};
+use assay_ledger::ids::{AccountId, DatanetId, Nonce, PublicKey};
+use assay_ledger::refusal::Refusal;
+use assay_ledger::state::State;
+use assay_store::{EventStore, NewEntry, PublicFolder, TableStore, Vault};
+use assay_tlog::{Checkpoint, Frontier, SignerKey, TileFile, TileWriter, leaf_hash, sign_checkpoint};
+use ed25519_dalek::SigningKey;
+
+use crate::error::{NodeError, Result};
+use crate::home::{Home, LOG, OPERATOR, random};
+
+/// Name of the signed tree head among the public files.
+pub const CHECKPOINT: &str = "checkpoint";
+/// Name of the public file that says which key signs the checkpoints.
+pub const LOG_KEY: &str = "log.vkey";
+/// Entries published between two checkpoints at most, so that a batch has a bound.
+pub const BATCH_MAX: usize = 4_096;
+/// Entries after which a new image of the state is saved.
+const IMAGE_EVERY: u64 = 2_000;
+/// Version of the state image; another one is not read.
+const IMAGE_VERSION: u32 = 1;
+
+/// A running node.
+pub struct Node {
+    home: Home,
+    operator: SigningKey,
+    log_key: SignerKey,
+    events: EventStore,
+    pub(crate) vault: Vault,
+    pub(crate) tables: TableStore,
+    pub(crate) unpublished: TableStore,
+    public: PublicFolder,
+    state: State,
+    frontier: Frontier,
+    tiles: TileWriter,
+    published: u64,
+    imaged: u64,
+    pub(crate) cache: crate::cache::Cache,
+}
+
+impl Node {
+    /// Founds the log of a new home: its first entry names the operator and the log's key.
+    pub fn found(home: Home) -> Result<Self> {
+        let mut node = Self::open(home)?;
+        let command = Command::Found {
+            key: PublicKey::from(&node.operator),
+            log_key: node.log_key.verifier().to_string(),
+        };
+        node.act(&node.operator.clone(), command)?;
+        Ok(node)
+    }
+
+    /// Opens the node of a home: loads the newest state image, folds what came after, and publishes what a crash
+    /// may have left unpublished.
+    pub fn open(home: Home) -> Result<Self> {
+        let private = home.private();
+        let events = EventStore::open(&private.join("log"))?;
+        let vault = Vault::open(&private)?;
+        let tables = TableStore::folder(&home.public())?;
+        let unpublished = TableStore::folder(&private)?;
+        let public = PublicFolder::open(home.public())?;
+        let operator = home.key(OPERATOR)?;
+        let log_key = SignerKey::from_seed(home.origin(), &home.key(LOG)?.to_bytes())?;
+        let (state, imaged) = load(&events, home.origin())?;
+        let mut node = Self {
+            operator,
+            log_key,
+            events,
+            vault,
+            tables,
+            unpublished,
+            public,
+            state,
+            frontier: Frontier::new(),
+            tiles: TileWriter::new(),
+            published: 0,
+            imaged,
+            cache: crate::cache::Cache::default(),
+            home,
+        };
+        node.recover()?;
+        Ok(node)
+    }
+
+    /// Rebuilds the edge of the tree up to the last checkpoint, checks that the checkpoint still holds, and
+    /// publishes the entries after it.
+    fn recover(&mut self) -> Result<()> {
+        let checkpoint = self.events.reader().checkpoint()?;
+        let (size, note) = checkpoint.map_or((0, None), |c| (c.size, Some(c.note)));
+        let mut tail = Vec::new();
+        for entry in self.events.reader().scan(0) {
+            let (seq, bytes) = entry?;
+            match seq < size {
+                true => {
+                    self.frontier.append(leaf_hash(&bytes));
+                    self.tiles.append(&bytes).map_err(NodeError::bug)?;
+                }
+                false => tail.push(bytes),
+            }
+        }
+        if let Some(note) = note {
+            self.check_signed(size, &note)?;
+            self.public.write_once(LOG_KEY, format!("{}\n", self.log_key.verifier()).as_bytes())?;
+            self.public.write_atomic(CHECKPOINT, &note)?;
+        }
+        self.published = size;
+        for batch in tail.chunks(BATCH_MAX) {
+            self.publish_entries(batch)?;
+        }
+        Ok(())
+    }
+
+    fn check_signed(&self, size: u64, note: &[u8]) -> Result<()> {
+        let origin = self.home.origin();
+        let head =
+            assay_tlog::open_checkpoint(note, self.log_key.verifier(), origin).map_err(NodeError::bug)?;
+        match head.size == size && head.root == self.frontier.root() {
+            true => Ok(()),
+            false => Err(NodeError::bug(format!(
+                "the stored log no longer hashes to the checkpoint of size {size}"
+            ))
+            .hint("the event store was changed or an old copy was restored; restore the newest copy")),
+        }
+    }
+
+    /// What the state knows of a datanet.
+    pub fn datanet(&self, net: &DatanetId) -> Result<&Datanet> {
+        self.state.datanet(net).ok_or_else(|| {
+            let known: Vec<&str> = self.state.datanets().keys().map(DatanetId::as_str).collect();
+            NodeError::not_found(format!("there is no datanet {net}")).hint(match known.as_slice() {
+                [] => "create one with `assay datanet create CHARTER.toml`".to_owned(),
+                known => format!("there are: {}", known.join(", ")),
+            })
+        })
+    }
+
+    /// The folded state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The home.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The operator's key.
+    pub fn operator(&self) -> &SigningKey {
+        &self.operator
+    }
+
+    /// Verifier key of the checkpoints.
+    pub fn log_key(&self) -> &assay_tlog::VerifierKey {
+        self.log_key.verifier()
+    }
+
+    /// Entries of the log by index.
+    pub fn entries(&self) -> &assay_store::EventReader {
+        self.events.reader()
+    }
+
+    pub(crate) fn public(&self) -> &PublicFolder {
+        &self.public
+    }
+
+    /// The newest checkpoint.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint::new(self.home.origin(), self.frontier.size(), self.frontier.root())
+    }
+
+    /// Signs `command` as the holder of `key`, for this log, with a fresh nonce.
+    pub fn sign(&self, key: &SigningKey, command: Command) -> Result<Signed> {
+        let nonce = Nonce(random()?);
+        Ok(self.intent(key, nonce, command).sign(key)?)
+    }
+
+    pub(crate) fn intent(&self, key: &SigningKey, nonce: Nonce, command: Command) -> Intent {
+        Intent {
+            origin: self.home.origin().to_owned(),
+            actor: AccountId::of(&PublicKey::from(key)),
+            nonce,
+            command,
+        }
+    }
+
+    /// Signs and submits one command; the index of its entry.
+    pub fn act(&mut self, key: &SigningKey, command: Command) -> Result<u64> {
+        let signed = self.sign(key, command)?;
+        self.submit(signed)
+    }
+
+    /// Opens the account of `key` if it is not open; its name.
+    pub fn account(&mut self, key: &SigningKey) -> Result<AccountId> {
+        let account = AccountId::of(&PublicKey::from(key));
+        if !self.state.accounts().contains_key(&account) {
+            self.act(key, Command::OpenAccount { key: PublicKey::from(key) })?;
+        }
+        Ok(account)
+    }
+
+    /// Submits one signed command; the index of its entry. A repeated command gets the first answer.
+    pub fn submit(&mut self, signed: Signed) -> Result<u64> {
+        match self.submit_all(vec![signed])?.pop() {
+            Some(answer) => answer,
+            None => Err(NodeError::bug("a command got no answer")),
+        }
+    }
+
+    /// Submits commands that share one durable transaction and one checkpoint; an answer for each, in order.
+    /// Fails as a whole only when nothing more can be promised: the node must then be opened again.
+    pub fn submit_all(&mut self, batch: Vec<Signed>) -> Result<Vec<Result<u64>>> {
+        if batch.len() > BATCH_MAX {
+            return Err(NodeError::refused(format!(
+                "{} commands in one batch; at most {BATCH_MAX}",
+                batch.len()
+            )));
+        }
+        let expected = self.state.size();
+        let (mut answers, mut entries) = (Vec::with_capacity(batch.len()), Vec::new());
+        for signed in &batch {
+            let answer = match decide(&self.state, now().max(self.state.t()), signed) {
+                Ok(events) => {
+                    let seq = self.state.size();
+                    for event in &events {
+                        entries.push(new_entry(event)?);
+                        self.state.apply(event);
+                    }
+                    Ok(seq)
+                }
+                Err(Refusal::Already { seq }) => Ok(seq),
+                Err(refusal) => Err(refusal.into()),
+            };
+            answers.push(answer);
+        }
+        if !entries.is_empty() {
+            self.events.append(expected, &entries)?;
+            let bytes: Vec<Vec<u8>> = entries.into_iter().map(|e| e.bytes).collect();
+            self.publish_entries(&bytes)?;
+            self.save_image()?;
+        }
+        Ok(answers)
+    }
+
+    /// From commit point A to the public checkpoint, for entries that are durable already.
+    fn publish_entries(&mut self, entries: &[Vec<u8>]) -> Result<()> {
+        let old = self.published;
+        let files = self.tiles.grow(entries).map_err(NodeError::bug)?;
+        for (tile, bytes) in &files {
+            self.write_tile(tile, bytes)?;
+        }
+        let new = old + entries.len() as u64;
+        self.recompute(old, new, &files)?;
+        let note = sign_checkpoint(&self.checkpoint(), &self.log_key).map_err(NodeError::bug)?.to_string();
+        let before = self.events.reader().checkpoint()?.map(|c| c.size);
+        self.events.set_checkpoint(before, new, note.as_bytes())?;
+        self.published = new;
+        self.public.write_once(LOG_KEY, format!("{}\n", self.log_key.verifier()).as_bytes())?;
+        self.public.write_atomic(CHECKPOINT, note.as_bytes())?;
+        Ok(())
+    }
+
+    fn write_tile(&self, tile: &assay_tlog::Tile, bytes: &[u8]) -> Result<()> {
+        self.public.write_once(&tile.path(), bytes)?;
+        Ok(())
+    }
+
+    /// The root by a second path, before anything is signed: leaf hashes of the entries as the database holds
+    /// them, against the tiles as the disk holds them. One flipped bit in either would make the log unprovable
+    /// for ever.
+    fn recompute(&mut self, old: u64, new: u64, files: &[TileFile]) -> Result<()> {
+        let mut at = old;
+        while at < new {
+            let page = self.events.reader().read(at..new)?;
+            page.iter().for_each(|bytes| self.frontier.append(leaf_hash(bytes)));
+            at += page.len() as u64;
+        }
+        for (tile, bytes) in files {
+            let found = self.public.read(&tile.path(), bytes.len() as u64)?;
+            if found.as_ref() != Some(bytes) {
+                return Err(NodeError::bug(format!("{} is not on disk as it was written", tile.path())));
+            }
+        }
+        match self.tiles.root() == self.frontier.root() {
+            true => Ok(()),
+            false => Err(NodeError::bug("tiles and entries disagree about the root; nothing was signed")),
+        }
+    }
+
+    fn save_image(&mut self) -> Result<()> {
+        if self.state.size() >= self.imaged + IMAGE_EVERY {
+            let bytes = self.state.image().map_err(NodeError::bug)?;
+            self.events.put_image(self.state.size(), IMAGE_VERSION, &bytes)?;
+            self.imaged = self.state.size();
+        }
+        Ok(())
+    }
+}
+
+/// The state at the end of the log: the newest image, and the fold of what came after it.
+fn load(events: &EventStore, origin: &str) -> Result<(State, u64)> {
+    let image = events.reader().latest_image().ok().flatten().filter(|i| i.version == IMAGE_VERSION);
+    // An image is a shortcut, never a source: one that does not load costs time and nothing else.
+    let image = image.and_then(|i| State::from_image(&i.bytes).ok().filter(|s| s.size() == i.size));
+    let mut state = image.unwrap_or_else(|| State::new(origin));
+    let imaged = state.size();
+    for entry in events.reader().scan(state.size()) {
+        let (seq, bytes) = entry?;
+        let event = codec::decode(&bytes)
+            .map_err(|e| NodeError::bug(format!("entry {seq} of the log does not read: {e}")))?;
+        state.apply(&event);
+    }
+    Ok((state, imaged))
+}
+
+fn new_entry(event: &Event) -> Result<NewEntry> {
+    let bytes = codec::encode(event).map_err(NodeError::bug)?;
+    let keys = match &event.cause {
+        Cause::Command(signed) => {
+            let mut key = signed.intent.nonce.0.to_vec();
+            key.extend_from_slice(signed.intent.actor.as_str().as_bytes());
+            vec![key]
+        }
+        Cause::Earlier(_) => Vec::new(),
+    };
+    Ok(NewEntry { bytes, keys })
+}
+
+/// Milliseconds since 1970: the only clock that the log knows, read here and nowhere else.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}

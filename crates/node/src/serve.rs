@@ -1,0 +1,314 @@
+//! Serve: a paid question, its answer, and the records that shaped it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use assay_attribution::answer::AnswerOptions;
+use assay_attribution::quantize::micro_bits;
+use assay_attribution::{Examples, PathState};
+use assay_kernels::Mat;
+use assay_learn::data::{Features, Target};
+use assay_ledger::command::{Command, Share};
+use assay_ledger::commit::{Content, Salt};
+use assay_ledger::ids::{AccountId, DatanetId, Digest};
+use assay_ledger::limits::{ANSWER_SHARES_MAX, PPM};
+use assay_ledger::work::{Work, work};
+use ed25519_dalek::SigningKey;
+use serde::{Deserialize, Serialize};
+
+use crate::cache::Serving;
+use crate::contribute::canonical;
+use crate::error::{NodeError, Result};
+use crate::fit::Answers;
+use crate::home::random;
+use crate::node::{BATCH_MAX, Node};
+use crate::task::{Reading, Record, columns, labels};
+
+/// Records that earn from an answer by name; what they leave goes by value.
+const NAMED: usize = ANSWER_SHARES_MAX;
+/// Named records that are kept with the answer.
+const SHOWN: usize = 10;
+/// Questions answered together.
+const ANSWERS_TOGETHER: usize = 256;
+
+/// An answer with what shaped it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Answered {
+    /// Place of the question in the log.
+    pub query: u64,
+    /// Place of the answer in the log.
+    pub entry: u64,
+    /// Place of the model in the log.
+    pub model: u64,
+    /// What was asked.
+    pub question: Record,
+    /// What was answered.
+    pub answer: String,
+    /// Probability of it, for classes.
+    pub probability: Option<f64>,
+    /// Bits by which the datanet moved it.
+    pub bits: f64,
+    /// Records that shaped it most, largest first.
+    pub records: Vec<Shaper>,
+    /// Parts per million of the positive mass that the records paid by name cover.
+    pub covered_ppm: u32,
+    /// Base units paid.
+    pub fee: String,
+    /// Opens the commitment of the question.
+    pub salt: String,
+}
+
+/// A record that shaped an answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Shaper {
+    /// Its contribution.
+    pub contribution: u64,
+    /// Its place in it.
+    pub index: u32,
+    /// Who offered it.
+    pub account: AccountId,
+    /// Bits.
+    pub bits: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Question {
+    salt: String,
+    record: Record,
+}
+
+impl Node {
+    /// Asks as the holder of `key`: the price is held, and the question waits for its answer. Its place in the log.
+    pub fn ask(
+        &mut self,
+        key: &SigningKey,
+        net: &DatanetId,
+        questions: &[Record],
+    ) -> Result<Vec<Result<u64>>> {
+        let price = self.datanet(net)?.charter.query.price;
+        if self.datanet(net)?.serving().is_none() {
+            return Err(NodeError::refused(format!("{net} has no valued model that could answer"))
+                .hint("snapshot, train and value first"));
+        }
+        self.account(key)?;
+        let mut batch = Vec::with_capacity(questions.len());
+        for record in questions {
+            let salt: [u8; 32] = random()?;
+            let content = canonical(record)?;
+            let query = Content::Query.commit(&Salt(salt), self.home().origin(), net, &content);
+            let question = Question { salt: hex::encode(salt), record: record.clone() };
+            self.vault.put_private(&question_name(&query), &serde_json::to_vec(&question)?)?;
+            batch.push(self.sign(key, Command::Ask { datanet: net.clone(), query, price_max: price })?);
+        }
+        let mut answers = Vec::with_capacity(batch.len());
+        for part in batch.chunks(BATCH_MAX) {
+            answers.extend(self.submit_all(part.to_vec())?);
+        }
+        Ok(answers)
+    }
+
+    /// Answers every question that is paid and open; the answers in order of the questions.
+    pub fn answer(&mut self, net: &DatanetId) -> Result<Vec<Answered>> {
+        let open = work(self.state()).into_iter().filter_map(|due| match due {
+            Work::Answer { datanet, query, .. } if datanet == *net => Some(query),
+            _ => None,
+        });
+        let open: Vec<u64> = open.collect();
+        let mut answered = Vec::with_capacity(open.len());
+        for part in open.chunks(ANSWERS_TOGETHER) {
+            answered.extend(self.answer_part(net, part)?);
+        }
+        Ok(answered)
+    }
+
+    fn answer_part(&mut self, net: &DatanetId, queries: &[u64]) -> Result<Vec<Answered>> {
+        let serving = self.serving(net)?;
+        let charter = self.datanet(net)?.charter.clone();
+        let questions = queries.iter().map(|q| self.question(net, *q)).collect::<Result<Vec<_>>>()?;
+        let readings: Vec<Reading> =
+            questions.iter().map(|q| Reading::of(&charter.task, &q.record)).collect();
+        let readable: Vec<usize> = (0..readings.len()).filter(|&i| is_readable(&readings[i])).collect();
+        self.release_others(net, queries, &readable)?;
+        if readable.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked: Vec<&Reading> = readable.iter().map(|&i| &readings[i]).collect();
+        let features = serving.fitted.features(&columns(&charter.task, &asked))?;
+        let said = Said::of(&serving, &features);
+        let moved = serving.path.attribute(&features, &said.target, &|_| {}).map_err(NodeError::bug)?;
+        let mut batch = Vec::with_capacity(readable.len());
+        let mut answered = Vec::with_capacity(readable.len());
+        let operator = self.operator().clone();
+        for (row, &i) in readable.iter().enumerate() {
+            let named = Named::of(&serving, moved.bits.row(row));
+            let salt = Salt(random()?);
+            let answer = Content::Answer.commit(&salt, self.home().origin(), net, said.text[row].as_bytes());
+            let command = Command::Answer {
+                datanet: net.clone(),
+                query: queries[i],
+                model: serving.model,
+                answer,
+                moved_microbits: micro_bits(moved.gain_bits[row]).map_err(NodeError::bug)?,
+                shares: named.shares,
+            };
+            batch.push(self.sign(&operator, command)?);
+            answered.push(Answered {
+                query: queries[i],
+                entry: 0,
+                model: serving.model,
+                question: questions[i].record.clone(),
+                answer: said.text[row].clone(),
+                probability: said.probability[row],
+                bits: moved.gain_bits[row],
+                records: named.records,
+                covered_ppm: named.covered_ppm,
+                fee: charter.query.price.to_string(),
+                salt: questions[i].salt.clone(),
+            });
+        }
+        let entries = self.submit_all(batch)?.into_iter().collect::<Result<Vec<u64>>>()?;
+        for (answer, entry) in answered.iter_mut().zip(entries) {
+            answer.entry = entry;
+            self.vault.put_private(&answer_name(answer.query), &serde_json::to_vec(answer)?)?;
+        }
+        Ok(answered)
+    }
+
+    /// Questions that the task cannot read get their price back.
+    fn release_others(&mut self, net: &DatanetId, queries: &[u64], readable: &[usize]) -> Result<()> {
+        let operator = self.operator().clone();
+        let reason = "unreadable_question".parse().map_err(NodeError::bug)?;
+        for i in (0..queries.len()).filter(|i| !readable.contains(i)) {
+            let reason = assay_ledger::ids::Code::clone(&reason);
+            self.act(&operator, Command::Release { datanet: net.clone(), query: queries[i], reason })?;
+        }
+        Ok(())
+    }
+
+    fn question(&self, net: &DatanetId, query: u64) -> Result<Question> {
+        let open = self.datanet(net)?.queries.get(&query);
+        let open = open.ok_or_else(|| NodeError::not_found(format!("no open question {query} in {net}")))?;
+        let bytes = self.vault.reader().get_private(&question_name(&open.query))?;
+        let bytes =
+            bytes.ok_or_else(|| NodeError::unavailable(format!("question {query} is not in the vault")))?;
+        Ok(serde_json::from_slice(&bytes)?)
+    }
+
+    /// The answer to the question at `query`, as it was given.
+    pub fn answered(&self, query: u64) -> Result<Option<Answered>> {
+        let bytes = self.vault.reader().get_private(&answer_name(query))?;
+        bytes.map(|b| Ok(serde_json::from_slice(&b)?)).transpose()
+    }
+
+    /// The model that answers, with the path through its records; made once and kept.
+    pub(crate) fn serving(&mut self, net: &DatanetId) -> Result<Arc<Serving>> {
+        let datanet = self.datanet(net)?;
+        let (Some(model), Some(valuation)) = (datanet.serving(), datanet.valuations.values().next_back())
+        else {
+            return Err(NodeError::refused(format!("{net} has no valued model that could answer")));
+        };
+        if let Some(serving) = self.cache.serving.get(net).filter(|s| s.model == model) {
+            return Ok(Arc::clone(serving));
+        }
+        let trained = &datanet.models[&model];
+        let fitted = self.fitted(&trained.weights)?;
+        let members = self.frozen(net, trained.snapshot)?;
+        let values = self.record_values(&valuation.table)?;
+        let readings: Vec<&Reading> = members.iter().map(|m| &m.reading).collect();
+        let (features, target) =
+            fitted.examples(&columns(&datanet.charter.task, &readings), &labels(&readings))?;
+        let options = AnswerOptions {
+            lambda: fitted.prior.lambda,
+            noise_variance: fitted.prior.noise_variance,
+            nodes: datanet.charter.value.nodes as usize,
+            ..AnswerOptions::default()
+        };
+        let train = Examples { features: &features, target: &target };
+        let path = PathState::cache(train, &options, &|_| {}).map_err(NodeError::bug)?;
+        let serving = Arc::new(Serving { model, fitted, members, values, path });
+        self.cache.serving.insert(net.clone(), Arc::clone(&serving));
+        Ok(serving)
+    }
+}
+
+/// What the model says to some questions.
+struct Said {
+    target: Target,
+    text: Vec<String>,
+    probability: Vec<Option<f64>>,
+}
+
+impl Said {
+    fn of(serving: &Serving, features: &Features) -> Self {
+        let model = &serving.fitted.model;
+        match &serving.fitted.answers {
+            Answers::Classes(classes) => {
+                let labels = model.classes(features);
+                let log_probabilities: Mat<f64> = model.log_probabilities_nats(features);
+                let probability =
+                    |(row, &class): (usize, &u32)| Some(log_probabilities.row(row)[class as usize].exp());
+                Self {
+                    text: labels.iter().map(|&c| classes.classes()[c as usize].clone()).collect(),
+                    probability: labels.iter().enumerate().map(probability).collect(),
+                    target: Target::Classes { labels, count: classes.count() },
+                }
+            }
+            Answers::Numbers(numbers) => {
+                let means = model.scores(features).data().to_vec();
+                Self {
+                    text: means.iter().map(|&m| numbers.decode(m).to_string()).collect(),
+                    probability: vec![None; means.len()],
+                    target: Target::Numbers(means),
+                }
+            }
+        }
+    }
+}
+
+/// The records that are paid by name for one answer.
+struct Named {
+    records: Vec<Shaper>,
+    shares: Vec<Share>,
+    covered_ppm: u32,
+}
+
+impl Named {
+    /// Only records of positive measured value earn, so pay cannot be farmed by content that merely matches.
+    fn of(serving: &Serving, bits: &[f64]) -> Self {
+        let earns = |i: &usize| bits[*i] > 0.0 && serving.values[*i] > 0;
+        let mut order: Vec<usize> = (0..bits.len()).filter(earns).collect();
+        let mass: f64 = order.iter().map(|&i| bits[i]).sum();
+        order.sort_by(|&a, &b| bits[b].total_cmp(&bits[a]).then(a.cmp(&b)));
+        order.truncate(NAMED);
+        let mut by_account: BTreeMap<&AccountId, f64> = BTreeMap::new();
+        for &i in &order {
+            *by_account.entry(&serving.members[i].author).or_default() += bits[i];
+        }
+        let ppm = |part: f64| (part / mass * f64::from(PPM)).floor() as u32;
+        let share = |(account, part): (&AccountId, f64)| Share { account: account.clone(), ppm: ppm(part) };
+        let shares: Vec<Share> = by_account.into_iter().map(share).filter(|s| s.ppm > 0).collect();
+        let shaper = |&i: &usize| Shaper {
+            contribution: serving.members[i].contribution,
+            index: serving.members[i].index,
+            account: serving.members[i].author.clone(),
+            bits: bits[i],
+        };
+        Self {
+            records: order.iter().take(SHOWN).map(shaper).collect(),
+            covered_ppm: shares.iter().map(|s| s.ppm).sum(),
+            shares,
+        }
+    }
+}
+
+fn is_readable(reading: &Reading) -> bool {
+    reading.numbers.iter().all(|n| n.is_finite()) && (reading.text.is_some() || !reading.numbers.is_empty())
+}
+
+fn question_name(query: &Digest) -> String {
+    format!("question/{query}")
+}
+
+fn answer_name(query: u64) -> String {
+    format!("answer/{query}")
+}

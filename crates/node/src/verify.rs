@@ -1,0 +1,265 @@
+//! Verification by a stranger: from public files only, everything is read again, hashed again and decided again.
+//!
+//! The order is that of trust: the key, the checkpoint that it signed, the entries that the checkpoint covers, the
+//! state that follows from the entries, the tables that the entries name. Every file of the folder must have its
+//! place in this chain; one that has none is an error too.
+
+mod folder;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use assay_ledger::amount::Place;
+use assay_ledger::codec;
+use assay_ledger::event::Event;
+use assay_ledger::replay::{Replay, Signatures};
+use assay_ledger::state::State;
+use assay_tlog::{
+    Checkpoint, Tile, TileFile, TileKind, TileWriter, VerifierKey, bundle, growth, open_checkpoint,
+};
+use serde::Serialize;
+
+use crate::error::{NodeError, Result};
+use crate::node::{CHECKPOINT, LOG_KEY};
+use folder::Folder;
+use tables::Tables;
+
+/// What verification cannot know, however carefully it looks.
+pub const CANNOT_KNOW: &[&str] = &[
+    "whether the values are right: only that they were logged before payment, by a stated recipe; the audit by retraining speaks to that",
+    "what the records say: the log holds salted commitments, which the authors can open",
+    "whether another history was shown to somebody else: compare this checkpoint with theirs",
+    "whether the operator left out what somebody offered: who has a receipt can prove that it is in",
+    "whether deposits and withdrawals happened outside: only that they were logged",
+];
+
+/// Something that was checked, and how often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What, in words.
+    pub what: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// A log that holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    /// Origin of the log.
+    pub origin: String,
+    /// Entries.
+    pub size: u64,
+    /// Root of the tree, hexadecimal.
+    pub root: String,
+    /// Key that signed, as given or as found in the folder.
+    pub key: String,
+    /// True when the key came with the files and not from somewhere else.
+    pub key_from_folder: bool,
+    /// What was checked.
+    pub checks: Vec<Check>,
+    /// Base units by kind of place at the end, `external` included; they sum to zero.
+    pub balances: BTreeMap<String, String>,
+    /// Digest of the final state.
+    pub state: String,
+    /// What cannot be known.
+    pub cannot_know: Vec<&'static str>,
+}
+
+/// Verifies the public files in `dir`. The first thing that does not hold is named in the error.
+pub fn verify(dir: &Path, key: Option<&VerifierKey>, on_progress: &dyn Fn(u64, u64)) -> Result<Verified> {
+    let mut folder = Folder::open(dir)?;
+    let found = log_key(&mut folder)?;
+    let trusted = key.unwrap_or(&found);
+    if *trusted != found {
+        return Err(broken(LOG_KEY, "is not the key that you gave"));
+    }
+    let head = checkpoint(&mut folder, trusted)?;
+    let mut walk = Walk::new(&folder, &head)?;
+    walk.entries(&mut folder, &head, on_progress)?;
+    if walk.writer.root() != head.root {
+        return Err(broken(CHECKPOINT, "signs another root than the entries have"));
+    }
+    let state = walk.replay.finish().map_err(|m| broken(&bundle_of(m.seq, head.size), m))?;
+    if state.log_key() != trusted.to_string() {
+        return Err(broken(LOG_KEY, "is not the key that the first entry names"));
+    }
+    walk.tables.finish(&state, &mut folder)?;
+    folder.finish()?;
+    let checks = checks(&walk.counts, walk.tables, &head, folder.count());
+    Ok(Verified {
+        origin: head.origin,
+        size: head.size,
+        root: head.root.to_string(),
+        key: trusted.to_string(),
+        key_from_folder: key.is_none(),
+        checks,
+        balances: balances(&state),
+        state: state.digest().map(|d| d.to_string()).unwrap_or_default(),
+        cannot_know: CANNOT_KNOW.to_vec(),
+    })
+}
+
+fn log_key(folder: &mut Folder) -> Result<VerifierKey> {
+    let bytes = folder.take(LOG_KEY)?;
+    let text = std::str::from_utf8(&bytes).ok().and_then(|t| t.strip_suffix('\n'));
+    text.and_then(|t| t.parse().ok()).ok_or_else(|| broken(LOG_KEY, "holds no verifier key on one line"))
+}
+
+fn checkpoint(folder: &mut Folder, key: &VerifierKey) -> Result<Checkpoint> {
+    let note = folder.take(CHECKPOINT)?;
+    let head = open_checkpoint(&note, key, key.name()).map_err(|e| broken(CHECKPOINT, e))?;
+    // The signature covers the text; the rest of the file must be that one signature and nothing else.
+    let parsed = assay_tlog::Note::parse(&note).map_err(|e| broken(CHECKPOINT, e))?;
+    match parsed.signatures().len() == 1 && parsed.to_string().as_bytes() == note {
+        true => Ok(head),
+        false => Err(broken(CHECKPOINT, "carries lines that no known key signed")),
+    }
+}
+
+/// One pass over all entries.
+struct Walk {
+    writer: TileWriter,
+    replay: Replay,
+    tables: Tables,
+    counts: Counts,
+    /// Tiles in the folder by the size of the log at which they are written.
+    tiles: BTreeMap<u64, Vec<Tile>>,
+}
+
+#[derive(Default)]
+struct Counts {
+    entries: u64,
+    commands: u64,
+    postings: u64,
+    settled: u64,
+    tiles: u64,
+}
+
+impl Walk {
+    fn new(folder: &Folder, head: &Checkpoint) -> Result<Self> {
+        let mut tiles: BTreeMap<u64, Vec<Tile>> = BTreeMap::new();
+        for name in folder.names().filter(|name| name.starts_with("tile/")) {
+            let tile: Tile = name.parse().map_err(|e| broken(name, e))?;
+            let size = size_of(&tile).filter(|size| *size <= head.size);
+            let size = size.ok_or_else(|| broken(name, "is of a larger log than the checkpoint signs"))?;
+            tiles.entry(size).or_default().push(tile);
+        }
+        Ok(Self {
+            writer: TileWriter::new(),
+            replay: Replay::new(State::new(&head.origin), Signatures::Check),
+            tables: Tables::default(),
+            counts: Counts::default(),
+            tiles,
+        })
+    }
+
+    fn entries(
+        &mut self,
+        folder: &mut Folder,
+        head: &Checkpoint,
+        on_progress: &dyn Fn(u64, u64),
+    ) -> Result<()> {
+        for tile in growth(0, head.size).filter(|tile| tile.kind() == TileKind::Entries) {
+            let name = tile.path();
+            let bytes = folder.read(&name)?;
+            let entries = bundle::parse(&bytes, tile.width()).map_err(|e| broken(&name, e))?;
+            for entry in entries {
+                self.entry(entry, &name, folder)?;
+            }
+            on_progress(self.counts.entries, head.size);
+        }
+        // A tile that the checkpoint's size calls for must be there, whatever else is.
+        match growth(0, head.size).find(|tile| !folder.is_taken(&tile.path())) {
+            Some(tile) => Err(broken(&tile.path(), "is missing")),
+            None => Ok(()),
+        }
+    }
+
+    fn entry(&mut self, entry: &[u8], name: &str, folder: &mut Folder) -> Result<()> {
+        let seq = self.counts.entries;
+        let event = codec::decode(entry).map_err(|e| broken(name, format!("entry {seq}: {e}")))?;
+        self.replay.push(&event).map_err(|mismatch| broken(name, mismatch))?;
+        self.tables.check(&event, self.replay.state(), folder)?;
+        self.count(&event);
+        let full = self.writer.append(entry).map_err(|e| broken(name, e))?;
+        self.compare(full, folder)
+    }
+
+    fn count(&mut self, event: &Event) {
+        self.counts.entries += 1;
+        self.counts.commands += u64::from(matches!(event.cause, assay_ledger::event::Cause::Command(_)));
+        self.counts.postings += event.outcome.postings.len() as u64;
+        self.counts.settled += event.outcome.settled.len() as u64;
+    }
+
+    /// Every tile in the folder that the log wrote at its present size, full or partial, byte for byte.
+    fn compare(&mut self, full: Vec<TileFile>, folder: &mut Folder) -> Result<()> {
+        let Some(here) = self.tiles.remove(&self.writer.size()) else { return Ok(()) };
+        let computed: Vec<TileFile> = full.into_iter().chain(self.writer.partials()).collect();
+        for tile in here {
+            let name = tile.path();
+            let bytes = folder.take(&name)?;
+            let Some((_, expected)) = computed.iter().find(|(t, _)| *t == tile) else {
+                return Err(broken(&name, "is no tile of this log"));
+            };
+            if let Some(at) = first_difference(&bytes, expected) {
+                return Err(broken(&name, format!("differs at byte {at} from what the entries give")));
+            }
+            self.counts.tiles += 1;
+        }
+        Ok(())
+    }
+}
+
+/// The size of the log at which a tile is complete; `None` beyond what any log has.
+fn size_of(tile: &Tile) -> Option<u64> {
+    let items = tile.index().checked_mul(256)?.checked_add(u64::from(tile.width()))?;
+    let shift = match tile.kind() {
+        TileKind::Entries => 0,
+        TileKind::Hashes(level) => 8 * u32::from(level),
+    };
+    items.checked_mul(1_u64.checked_shl(shift)?)
+}
+
+fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
+    let common = a.iter().zip(b).position(|(x, y)| x != y);
+    common.or_else(|| (a.len() != b.len()).then_some(a.len().min(b.len())))
+}
+
+fn bundle_of(seq: u64, size: u64) -> String {
+    let tile = growth(0, size).find(|t| t.kind() == TileKind::Entries && t.index() == seq / 256);
+    tile.map_or_else(|| format!("entry {seq}"), |t| t.path())
+}
+
+fn checks(counts: &Counts, tables: Tables, head: &Checkpoint, files: u64) -> Vec<Check> {
+    let check = |what, count| Check { what, count };
+    let mut checks = vec![
+        check("checkpoint signature", 1),
+        check("entries hashed into the signed root", head.size),
+        check("tiles, byte for byte", counts.tiles),
+        check("commands: signature, and outcome decided again to the same bytes", counts.commands),
+        check("postings recomputed to the base unit", counts.postings),
+        check("contributors' settlements recomputed", counts.settled),
+    ];
+    checks.extend(tables.into_checks());
+    checks.push(check("files, every one accounted for", files));
+    checks
+}
+
+/// Sums by kind of place: `user`, `accrued`, ...
+fn balances(state: &State) -> BTreeMap<String, String> {
+    let mut sums: BTreeMap<String, i128> = BTreeMap::new();
+    for (place, _) in state.balances().iter() {
+        let kind = place.to_string().split('/').next().unwrap_or_default().to_owned();
+        *sums.entry(kind).or_default() += state.balance(place);
+    }
+    sums.insert("external".to_owned(), state.balance(&Place::External));
+    sums.into_iter().map(|(kind, sum)| (kind, sum.to_string())).collect()
+}
+
+/// Something in a public file that does not hold.
+pub(crate) fn broken(file: &str, what: impl std::fmt::Display) -> NodeError {
+    NodeError::refused(format!("{file}: {what}"))
+        .hint("these files are not what was signed; ask for them again")
+}

@@ -1,0 +1,234 @@
+//! The tables that the log names: present, unchanged, and saying what the entries say of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use assay_ledger::command::Command;
+use assay_ledger::commit;
+use assay_ledger::event::{Cause, Event};
+use assay_ledger::ids::{AccountId, DatanetId, Digest, TableRef};
+use assay_ledger::state::State;
+use assay_store::columns::{self, ColumnTable, Values};
+
+use super::folder::Folder;
+use super::{Check, broken};
+use crate::error::{NodeError, Result};
+use crate::gate::{PASS, read_verdicts};
+use crate::settle::stored;
+
+/// What earlier tables said, so that later ones can be held against it.
+#[derive(Default)]
+pub(super) struct Tables {
+    commitments: BTreeMap<u64, Vec<Digest>>,
+    /// Indexes that passed, by contribution.
+    passed: BTreeMap<u64, BTreeSet<u32>>,
+    read: u64,
+    records: u64,
+    values: u64,
+    unpublished: u64,
+}
+
+impl Tables {
+    /// Checks the tables of one event. `state` is the state after it.
+    pub(super) fn check(&mut self, event: &Event, state: &State, folder: &mut Folder) -> Result<()> {
+        let Cause::Command(signed) = &event.cause else { return Ok(()) };
+        match &signed.intent.command {
+            Command::Contribute { root, table, .. } => self.commitments(event.seq, root, table, folder),
+            Command::Gate { contribution, passed, held, rejected, reasons, table, .. } => {
+                let name = stored(table).path();
+                let rows = read_verdicts(&self.bytes(table, folder)?).map_err(|e| broken(&name, e))?;
+                let with = |verdict: &'static str| {
+                    rows.iter().filter(move |r| r.verdict == verdict).map(|r| r.index)
+                };
+                let mut counted: BTreeMap<&str, u32> = BTreeMap::new();
+                rows.iter()
+                    .filter_map(|r| r.reason.as_deref())
+                    .for_each(|r| *counted.entry(r).or_default() += 1);
+                let logged: BTreeMap<&str, u32> =
+                    reasons.iter().map(|(code, n)| (code.as_str(), *n)).collect();
+                let agrees = with(PASS).count() == *passed as usize
+                    && with("hold").eq(held.iter().copied())
+                    && with("reject").count() == *rejected as usize
+                    && counted == logged;
+                self.passed.insert(*contribution, with(PASS).collect());
+                agrees.then_some(()).ok_or_else(|| broken(&name, "holds other verdicts than the log counts"))
+            }
+            Command::Review { contribution, index, pass: true, .. } => {
+                self.passed.entry(*contribution).or_default().insert(*index);
+                Ok(())
+            }
+            Command::Snapshot { datanet, root, table, .. } => {
+                self.snapshot(datanet, root, table, state, folder)
+            }
+            Command::Train { recipe, .. } => self.document(recipe, folder),
+            Command::Value { datanet, recipe, table, .. } => {
+                self.document(recipe, folder)?;
+                self.record_values(datanet, table, state, folder)
+            }
+            Command::Publish { table, .. } => self.document(&table.sha256, folder),
+            _ => Ok(()),
+        }
+    }
+
+    /// Values that a settlement used must be public by now.
+    pub(super) fn finish(&mut self, state: &State, folder: &mut Folder) -> Result<()> {
+        for net in state.datanets().values() {
+            let used = net.epochs.values().filter_map(|epoch| epoch.valuation);
+            for table in used.filter_map(|seq| net.valuations.get(&seq)).map(|v| &v.table) {
+                if !folder.is_taken(&stored(table).path()) {
+                    return Err(broken(
+                        &stored(table).path(),
+                        "is missing, though an epoch was settled by it",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_checks(self) -> Vec<Check> {
+        let check = |what, count| Check { what, count };
+        let mut checks = vec![
+            check("tables and documents named by the log, by hash", self.read),
+            check("records of snapshots followed to their commitment and verdict", self.records),
+            check("record values added up to what contributors are credited with", self.values),
+        ];
+        if self.unpublished > 0 {
+            checks
+                .push(check("tables of values not public before settlement (not checked)", self.unpublished));
+        }
+        checks
+    }
+
+    /// The bytes of a table that the log names, checked against its name, size and row count.
+    fn bytes(&mut self, table: &TableRef, folder: &mut Folder) -> Result<Vec<u8>> {
+        let name = stored(table).path();
+        let bytes = folder.take(&name)?;
+        if Digest::of(&bytes) != table.sha256 || bytes.len() as u64 != table.bytes {
+            return Err(broken(&name, "does not have the hash and size that the log names"));
+        }
+        self.read += 1;
+        Ok(bytes)
+    }
+
+    fn table(&mut self, table: &TableRef, folder: &mut Folder) -> Result<ColumnTable> {
+        let name = stored(table).path();
+        let read = columns::read(&self.bytes(table, folder)?).map_err(|e| broken(&name, e))?;
+        match read.rows() as u64 == table.rows {
+            true => Ok(read),
+            false => Err(broken(&name, format!("has {} rows, and the log says {}", read.rows(), table.rows))),
+        }
+    }
+
+    fn document(&mut self, digest: &Digest, folder: &mut Folder) -> Result<()> {
+        let name = format!("tables/{digest}.json");
+        // Two entries may name one document.
+        let bytes = folder.take(&name)?;
+        self.read += 1;
+        (Digest::of(&bytes) == *digest)
+            .then_some(())
+            .ok_or_else(|| broken(&name, "does not have the hash that the log names"))
+    }
+
+    fn commitments(&mut self, seq: u64, root: &Digest, table: &TableRef, folder: &mut Folder) -> Result<()> {
+        let name = stored(table).path();
+        let commitments = digests(&self.table(table, folder)?, "commitment").map_err(|e| broken(&name, e))?;
+        if commit::root(&commitments) != *root {
+            return Err(broken(&name, "holds other commitments than the contribution was signed over"));
+        }
+        self.commitments.insert(seq, commitments);
+        Ok(())
+    }
+
+    fn snapshot(
+        &mut self,
+        net: &DatanetId,
+        root: &Digest,
+        table: &TableRef,
+        state: &State,
+        folder: &mut Folder,
+    ) -> Result<()> {
+        let name = stored(table).path();
+        let read = self.table(table, folder)?;
+        let places = places(&read).map_err(|e| broken(&name, e))?;
+        let commitments = digests(&read, "commitment").map_err(|e| broken(&name, e))?;
+        let expected = self.expected(net, state);
+        let same = places.iter().zip(&commitments).map(|(&(c, i), d)| (c, i, *d)).eq(expected);
+        if !same || commit::root(&commitments) != *root {
+            return Err(broken(&name, "is not the list of records that had passed"));
+        }
+        self.records += commitments.len() as u64;
+        Ok(())
+    }
+
+    /// Every record of a datanet that has passed so far, in order of arrival.
+    fn expected<'a>(
+        &'a self,
+        net: &DatanetId,
+        state: &'a State,
+    ) -> impl Iterator<Item = (u64, u32, Digest)> + 'a {
+        let contributions = state.datanet(net).into_iter().flat_map(|net| net.contributions.keys());
+        contributions.flat_map(|seq| {
+            let commitments = self.commitments.get(seq).map(Vec::as_slice).unwrap_or_default();
+            let passed = self.passed.get(seq).into_iter().flatten();
+            passed.filter_map(|&i| Some((*seq, i, *commitments.get(i as usize)?)))
+        })
+    }
+
+    /// What contributors are credited with is the sum of their records' values, to the micro-bit.
+    fn record_values(
+        &mut self,
+        net: &DatanetId,
+        table: &TableRef,
+        state: &State,
+        folder: &mut Folder,
+    ) -> Result<()> {
+        let name = stored(table).path();
+        if !folder.has(&name) {
+            self.unpublished += 1;
+            return Ok(());
+        }
+        let read = self.table(table, folder)?;
+        let (Some(Values::Utf8(accounts)), Some(Values::Int64(values))) =
+            (read.column("account"), read.column("value_microbits"))
+        else {
+            return Err(broken(&name, "lacks the columns account and value_microbits"));
+        };
+        let mut sums: BTreeMap<AccountId, (u64, i64)> = BTreeMap::new();
+        for (account, value) in accounts.iter().zip(values) {
+            let account = account.as_deref().and_then(|a| a.parse().ok());
+            let (Some(account), Some(value)) = (account, value) else {
+                return Err(broken(&name, "has an empty or malformed cell"));
+            };
+            let sum = sums.entry(account).or_default();
+            *sum = (sum.0 + 1, sum.1.saturating_add(*value));
+        }
+        let credited = state.datanet(net).map(|n| {
+            let rows = n.values.values();
+            rows.map(|r| (r.account.clone(), (r.records, r.value_microbits))).collect::<BTreeMap<_, _>>()
+        });
+        self.values += values.len() as u64;
+        (credited.as_ref() == Some(&sums))
+            .then_some(())
+            .ok_or_else(|| broken(&name, "does not add up to what the log credits to contributors"))
+    }
+}
+
+fn digests(table: &ColumnTable, column: &str) -> Result<Vec<Digest>> {
+    let Some(Values::Utf8(cells)) = table.column(column) else {
+        return Err(NodeError::invalid(format!("there is no column {column}")));
+    };
+    let parse = |cell: &Option<String>| cell.as_deref().and_then(|c| c.parse().ok());
+    let parsed: Option<Vec<Digest>> = cells.iter().map(parse).collect();
+    parsed.ok_or_else(|| NodeError::invalid(format!("column {column} has a malformed cell")))
+}
+
+fn places(table: &ColumnTable) -> Result<Vec<(u64, u32)>> {
+    let (Some(Values::Int64(contributions)), Some(Values::Int64(indexes))) =
+        (table.column("contribution"), table.column("index"))
+    else {
+        return Err(NodeError::invalid("there are no columns contribution and index"));
+    };
+    let place = |(c, i): (&Option<i64>, &Option<i64>)| Some(((*c)?.try_into().ok()?, (*i)?.try_into().ok()?));
+    let places: Option<Vec<(u64, u32)>> = contributions.iter().zip(indexes).map(place).collect();
+    places.ok_or_else(|| NodeError::invalid("a cell of contribution or index is malformed"))
+}
