@@ -1,6 +1,8 @@
 //! A small world to write tests in: named actors with fixed keys, a log, and helpers for every command.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs)]
 
+pub mod naive;
+
 use std::collections::BTreeMap;
 
 use assay_ledger::amount::{Amount, Place};

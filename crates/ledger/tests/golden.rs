@@ -1,0 +1,166 @@
+//! Events are for ever: a log of every kind of command, written once, must replay for ever.
+//!
+//! `ASSAY_BLESS=1` writes the log anew; only a format that nobody has used yet may need that.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use assay_ledger::codec::{canonical, decode, encode};
+use assay_ledger::command::{Command, Role};
+use assay_ledger::event::{Cause, Event};
+use assay_ledger::ids::Digest;
+use assay_ledger::replay::{Reason, Replay, Signatures};
+use assay_ledger::state::State;
+use common::*;
+
+const GOLDEN: &str = include_str!("golden/log-v1.jsonl");
+/// SHA-256 of the balances. Python, from the postings alone, gave the same.
+const MONEY: &str = "d7d16229c6a0057b9b329f8506892ae78a27296dd78328fa522227daab9b8653";
+/// SHA-256 of the state image.
+const STATE: &str = "283ead1f939b3fc53cc6e202d07f29807d1b0b7244dc1ef240341817b4b91b78";
+
+/// Two epochs of a datanet with twenty contributors: every kind of command, an outcome of several entries.
+fn story() -> World {
+    let mut world = World::with_net(22, 5_000, 997, 3, true);
+    for (actor, role) in [(21, Role::Reviewer), (22, Role::Trainer)] {
+        world.act(1, Command::Appoint { datanet: net(), account: account(actor), role });
+    }
+    let mut passed = 0;
+    for actor in 1..=20 {
+        let records = 3 + u32::from(actor % 4);
+        let contribution = world.act(actor, contribute(&net(), records));
+        world.act(OPERATOR, gate(&net(), contribution, records - 2, &[1], 1));
+        world.act(21, review(&net(), contribution, 1, actor % 3 > 0));
+        passed += u64::from(records - 2) + u64::from(actor % 3 > 0);
+    }
+    let frozen = world.act(1, snapshot(&net(), passed));
+    let model = world.act(22, train(&net(), frozen));
+    let counts = world.state.datanet(&net()).unwrap().snapshots[&frozen].counts.clone();
+    let mut rows: Vec<_> = (1..=20_u8)
+        .map(|actor| {
+            let middle = 1_000 * (i64::from(actor) - 5);
+            row(actor, counts[&account(actor)], middle - 2_500, middle, middle + 2_500)
+        })
+        .collect();
+    rows.sort_by(|a, b| a.account.cmp(&b.account));
+    let sum = rows.iter().map(|row| row.value_microbits).sum();
+    let rest = rows.split_off(12);
+    world.act(OPERATOR, value_rows(&net(), model, 0, rows));
+    world.act(OPERATOR, value_rows(&net(), model, 1, rest));
+    world.act(OPERATOR, value(&net(), model, 2, sum, passed));
+    for epoch in 1..=2 {
+        for consumer in 1..=3 {
+            let query = world.act(consumer, ask(&net()));
+            world.act(OPERATOR, answer(&net(), query, model, &[(2, 250_001), (7, 333_333), (20, 100_003)]));
+        }
+        let query = world.act(4, ask(&net()));
+        world.act(OPERATOR, Command::Release { datanet: net(), query, reason: code("overloaded") });
+        world.act(OPERATOR, settle(&net(), epoch));
+        world.act(OPERATOR, Command::Publish { datanet: net(), name: code("report"), table: table(1) });
+    }
+    world.act(20, Command::Withdraw { amount: amount(100), reference: code("out-1") });
+    world
+}
+
+fn golden() -> Vec<Event> {
+    GOLDEN.lines().map(|line| decode(line.as_bytes()).unwrap()).collect()
+}
+
+#[test]
+fn the_story_is_still_written_with_the_same_bytes() {
+    let lines: Vec<String> =
+        story().log.iter().map(|event| String::from_utf8(encode(event).unwrap()).unwrap() + "\n").collect();
+    let text = lines.concat();
+    if std::env::var_os("ASSAY_BLESS").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/log-v1.jsonl");
+        std::fs::write(path, &text).unwrap();
+    }
+    assert!(text == GOLDEN, "the bytes of the log have changed");
+}
+
+#[test]
+fn the_golden_log_replays_to_the_same_money_and_state() {
+    let mut replay = Replay::new(State::new(ORIGIN), Signatures::Check);
+    for event in &golden() {
+        replay.push(event).unwrap();
+    }
+    let state = replay.finish().unwrap();
+    assert_eq!(Digest::of(&canonical(state.balances()).unwrap()).to_string(), MONEY, "money");
+    assert_eq!(state.digest().unwrap().to_string(), STATE, "state image");
+    check_invariants(&state);
+}
+
+#[test]
+fn the_golden_log_has_every_kind_of_command() {
+    let events = golden();
+    let kinds: BTreeSet<&str> = events
+        .iter()
+        .filter_map(|event| match &event.cause {
+            Cause::Command(signed) => Some(signed.intent.command.kind()),
+            Cause::Earlier(_) => None,
+        })
+        .collect();
+    assert_eq!(kinds.len(), 18, "{kinds:?}");
+    assert!(events.iter().any(|event| matches!(event.cause, Cause::Earlier(_))));
+    for (line, event) in GOLDEN.lines().zip(&events) {
+        if let Cause::Command(signed) = &event.cause {
+            assert!(line.contains(&format!(r#""kind":"{}""#, signed.intent.command.kind())));
+        }
+    }
+}
+
+/// The reason that a replay of these events gives, and the entry that it names.
+fn refused(events: &[Event]) -> (u64, Reason) {
+    let mut replay = Replay::new(State::new(ORIGIN), Signatures::Elsewhere);
+    let pushed = events.iter().try_for_each(|event| replay.push(event));
+    let mismatch = pushed.and_then(|()| replay.finish().map(|_| ())).unwrap_err();
+    (mismatch.seq, mismatch.reason)
+}
+
+#[test]
+fn a_replay_names_the_first_entry_that_does_not_follow() {
+    let events = golden();
+    let found = |kind: &str| {
+        let of =
+            |event: &&Event| matches!(&event.cause, Cause::Command(s) if s.intent.command.kind() == kind);
+        events.iter().find(of).unwrap().seq as usize
+    };
+    let (answer, settle) = (found("answer"), found("settle"));
+    let change = |at: usize, change: &dyn Fn(&mut Event)| {
+        let mut events = events.clone();
+        change(&mut events[at]);
+        let (seq, reason) = refused(&events);
+        assert_eq!(seq, at as u64, "{reason}");
+        reason.to_string()
+    };
+    let units = |event: &mut Event, n: u128| event.outcome.postings[0].amount = amount(n);
+    assert!(change(answer, &|e| units(e, 1)).starts_with("a posting is Some(Posting"));
+    assert!(
+        change(answer, &|e| drop(e.outcome.postings.pop())).contains("is None, and recomputing gives Some(")
+    );
+    assert!(change(settle, &|e| e.outcome.settled[0].value_microbits += 1).starts_with("a settled row is"));
+    assert!(change(settle + 1, &|e| e.t += 1).starts_with("t is"));
+    assert!(change(settle + 1, &|e| e.cause = Cause::Earlier(3)).starts_with("cause is Earlier(3), and"));
+    assert!(change(answer, &|e| e.seq += 1).starts_with("seq is"));
+    assert!(change(answer, &|e| e.v = 2).starts_with("v is 2, and recomputing gives 1"));
+    assert!(change(answer, &|e| e.t = 0).contains("time never falls"));
+    assert!(change(answer, &|e| e.cause = Cause::Earlier(3)).contains("whose outcome is complete"));
+
+    let mut hole = events.clone();
+    hole.remove(settle + 1);
+    assert_eq!(refused(&hole).0, settle as u64 + 1);
+    let (seq, reason) = refused(&events[..=settle]);
+    assert_eq!((seq, reason), (settle as u64 + 1, Reason::Missing { missing: 1 }));
+
+    // A changed command fails its signature, unless signatures are looked at elsewhere.
+    let mut forged = events[answer].clone();
+    if let Cause::Command(signed) = &mut forged.cause {
+        signed.signature.0[0] ^= 1;
+    }
+    let mut replay = Replay::new(State::new(ORIGIN), Signatures::Check);
+    events[..answer].iter().for_each(|event| replay.push(event).unwrap());
+    assert!(replay.push(&forged).unwrap_err().to_string().contains("signature is not that of"));
+    assert!(replay.push(&events[answer]).is_ok(), "the replay stays where it was");
+}
