@@ -22,6 +22,8 @@
 //! Pairs in the words' own block drown the words; as a block of half the length they help. Runs of 4, of 3 to 4 or
 //! of 3 to 5 characters gained nothing over runs of 3 for up to twice the entries. Limits of 64 words or 32 pairs a
 //! record cost bits on long texts, 256 and 128 do not bind before some 2,000 characters.
+//! One set of six did better by one plain block of four times the columns (scicite, held-out accuracy 0.832 to 0.822);
+//! larger vocabularies did not close that gap. Numbers cut at 10 deviations cost nothing on handwritten digits.
 
 mod grams;
 mod label;
