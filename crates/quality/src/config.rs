@@ -58,6 +58,14 @@ pub enum LabelRule {
 }
 
 /// When a text is a near duplicate of an earlier one.
+///
+/// - **Rejected** as a copy: at least `reject_similarity` alike, tampered with ([`Likeness::tampering`]) at least as often as it
+///   brings words of its own, of which at most [`NearRule::NOVEL_MAX`]; a text under `short_words` words must show two signs
+///   of tampering, or be `short_similarity` alike. Also: the same words in the same order; and a long text
+///   with no word of its own, `long_similarity` alike.
+/// - **Held**: at least `hold_similarity` alike, tampered with, and few words of its own. Also: a long text that is
+///   that much alike to one or two earlier ones without any sign of tampering; being like more than two is the mark of a
+///   template that honest people fill in, and passes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NearRule {
@@ -67,12 +75,20 @@ pub struct NearRule {
     pub words_min: u32,
     /// Least [`Likeness::similarity`] to be held.
     pub hold_similarity: f32,
-    /// Greatest share of words of its own with which a text is still held as a copy (one word is always allowed).
+    /// Greatest share of words of its own with which a text is held (two words are always allowed).
     pub hold_novel_share: f32,
     /// Least [`Likeness::similarity`] to be rejected.
     pub reject_similarity: f32,
-    /// Greatest share of words of its own with which a text is still rejected as a copy.
-    pub reject_novel_share: f32,
+    /// Texts with fewer words are short.
+    pub short_words: u32,
+    /// Least [`Likeness::similarity`] of a short text to be rejected for one sign of tampering.
+    pub short_similarity: f32,
+    /// Texts with at least so many words are long.
+    pub long_words: u32,
+    /// Least [`Likeness::similarity`] of a long text without a word of its own to be rejected.
+    pub long_similarity: f32,
+    /// Greatest share of words of its own with which a long text is held without a sign of tampering.
+    pub long_novel_share: f32,
 }
 
 /// When a numeric row is a near duplicate of an earlier one, by [`crate::RowScale::distance`].
@@ -89,10 +105,12 @@ pub struct RowRule {
     pub reject_distance: f64,
 }
 
-/// When a record overlaps with the sealed benchmark. Its texts are also compared by [`NearRule`].
+/// When a record overlaps with the sealed benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BenchmarkRule {
+    /// Edited copies. Stricter on short texts than among contributions: a benchmark asks what everybody asks.
+    pub near: NearRule,
     /// Least share of an item's 5-word shingles, found anywhere in the record, to be held.
     pub hold_containment: f32,
     /// The same, to be rejected.
@@ -118,10 +136,14 @@ impl Default for NearRule {
         NearRule {
             enabled: true,
             words_min: 4,
-            hold_similarity: 0.80,
+            hold_similarity: 0.75,
             hold_novel_share: 0.10,
-            reject_similarity: 0.85,
-            reject_novel_share: 0.05,
+            reject_similarity: 0.88,
+            short_words: 8,
+            short_similarity: 0.95,
+            long_words: 24,
+            long_similarity: 0.95,
+            long_novel_share: 0.30,
         }
     }
 }
@@ -134,13 +156,16 @@ impl Default for RowRule {
 
 impl Default for BenchmarkRule {
     fn default() -> Self {
-        BenchmarkRule { hold_containment: 0.5, reject_containment: 0.8 }
+        let near = NearRule { hold_similarity: 0.80, short_words: 10, short_similarity: 1.0, ..NearRule::default() };
+        BenchmarkRule { near, hold_containment: 0.5, reject_containment: 0.8 }
     }
 }
 
 /// How much one content is a copy of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Degree {
+    /// Much in common, without a sign of copying: it counts where it is rare.
+    Alike,
     /// A person must look.
     Possible,
     /// Beyond doubt enough to reject.
@@ -148,17 +173,31 @@ pub(crate) enum Degree {
 }
 
 impl NearRule {
+    /// Words of its own with which a text can still be rejected as a copy.
+    pub const NOVEL_MAX: u32 = 2;
+
     /// The verdict over an alignment; `None` where the newer text stands on its own.
     pub(crate) fn judge(&self, likeness: &Likeness) -> Option<Degree> {
-        let own = |share: f32| likeness.novel() as f32 <= share * likeness.newer as f32;
-        if likeness.newer.min(likeness.older) < self.words_min || likeness.similarity() < self.hold_similarity {
+        let similarity = likeness.similarity();
+        if !self.enabled || likeness.least() < self.words_min || similarity < self.hold_similarity {
             return None;
         }
-        let copied = likeness.disguise() > 0 && own(self.reject_novel_share);
-        if copied && likeness.similarity() >= self.reject_similarity {
+        if self.is_copy(likeness) {
             return Some(Degree::Certain);
         }
-        (likeness.novel() <= 1 || own(self.hold_novel_share)).then_some(Degree::Possible)
+        let within = |share: f32| likeness.novel() as f32 <= share * likeness.newer as f32;
+        if likeness.tampering() > 0 && (likeness.novel() <= Self::NOVEL_MAX || within(self.hold_novel_share)) {
+            return Some(Degree::Possible);
+        }
+        (likeness.least() >= self.long_words && within(self.long_novel_share)).then_some(Degree::Alike)
+    }
+
+    fn is_copy(&self, likeness: &Likeness) -> bool {
+        let (similarity, signs) = (likeness.similarity(), likeness.tampering());
+        let clear = likeness.least() >= self.short_words || signs >= 2 || similarity >= self.short_similarity;
+        let tampered = signs > 0 && likeness.novel() <= signs.min(Self::NOVEL_MAX) && similarity >= self.reject_similarity;
+        let excerpt = likeness.novel() == 0 && likeness.least() >= self.long_words && similarity >= self.long_similarity;
+        likeness.same_words() || excerpt || (tampered && clear)
     }
 }
 
@@ -185,28 +224,18 @@ pub struct ConfigError {
 impl GateConfig {
     /// Checks that every threshold is in range and that nothing is rejected that would not be held.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let share = |x: f64| (0.0..=1.0).contains(&x);
-        let (near, rows, benchmark) = (&self.near, &self.rows, &self.benchmark);
+        let (rows, benchmark) = (&self.rows, &self.benchmark);
+        let contained = f64::from(benchmark.hold_containment)..=1.0;
         let checks = [
             ("schema.text_bytes_max", self.schema.text_bytes_max > 0, "must be at least 1"),
-            ("near.hold_similarity", near.hold_similarity >= 0.5 && near.hold_similarity <= 1.0, "must be between 0.5 and 1"),
-            (
-                "near.reject_similarity",
-                near.reject_similarity >= near.hold_similarity && near.reject_similarity <= 1.0,
-                "must be between near.hold_similarity and 1",
-            ),
-            ("near.hold_novel_share", share(near.hold_novel_share.into()), "must be between 0 and 1"),
-            ("near.reject_novel_share", share(near.reject_novel_share.into()), "must be between 0 and 1"),
-            ("rows.hold_distance", share(rows.hold_distance) && rows.hold_distance > 0.0, "must be above 0 and at most 1"),
-            (
-                "rows.reject_distance",
-                share(rows.reject_distance) && rows.reject_distance <= rows.hold_distance,
-                "must be between 0 and rows.hold_distance",
-            ),
-            ("benchmark.hold_containment", share(benchmark.hold_containment.into()), "must be between 0 and 1"),
+            ("near", self.near.is_valid(), NearRule::VALID),
+            ("rows.hold_distance", rows.hold_distance > 0.0 && rows.hold_distance <= 1.0, "must be above 0 and at most 1"),
+            ("rows.reject_distance", (0.0..=rows.hold_distance).contains(&rows.reject_distance), "must be between 0 and rows.hold_distance"),
+            ("benchmark.near", benchmark.near.is_valid(), NearRule::VALID),
+            ("benchmark.hold_containment", benchmark.hold_containment > 0.0, "must be above 0"),
             (
                 "benchmark.reject_containment",
-                benchmark.reject_containment >= benchmark.hold_containment && benchmark.reject_containment <= 1.0,
+                contained.contains(&f64::from(benchmark.reject_containment)),
                 "must be between benchmark.hold_containment and 1",
             ),
         ];
@@ -214,5 +243,14 @@ impl GateConfig {
             Some((field, _, problem)) => Err(ConfigError { field, problem }),
             None => Ok(()),
         }
+    }
+}
+
+impl NearRule {
+    const VALID: &'static str = "similarities and shares must be between 0 and 1, and 0.5 <= hold_similarity <= reject_similarity";
+
+    fn is_valid(&self) -> bool {
+        let shares = [self.hold_novel_share, self.long_novel_share, self.short_similarity, self.long_similarity, self.reject_similarity];
+        shares.iter().all(|share| (0.0..=1.0).contains(share)) && (0.5..=self.reject_similarity).contains(&self.hold_similarity)
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! MinHash only proposes candidates. What decides is an alignment of the two texts word by word: every word of the
 //! one is paired with an equal word of the other, then what is left is paired where the two differ by one slip of
-//! the keyboard. From it come the shares below. A cheap copy (drop a word, swap two, misspell one, put "Please" in
-//! front) is betrayed by having almost no word of its own *and* by slips and moved words; an honest rewording of a
-//! question that many people ask brings other words in their proper places. A plain Jaccard or Dice threshold cannot
-//! tell the two apart: on Banking77 it rejects 4% of honest questions at the point where it finds 77% of the copies.
+//! the keyboard. A cheap copy (drop a word, swap two, misspell one, put "Please" in front) is betrayed by having almost
+//! no word of its own *and* by tampering: slips, and neighbours that changed places. An honest rewording of a question that many
+//! people ask brings other words, in their proper places, or turns whole phrases round.
+//!
+//! That distinction is what makes a rejection safe on short texts. On the Banking77 community, similarity alone rejects 0.9% of
+//! honest questions at the point where it finds 42% of the copies, and 4.2% at 77%; with it, 0.15% at 70%.
 
 use crate::sketch::{hash_bytes, words};
 
@@ -25,6 +27,8 @@ pub struct Likeness {
     pub slips: u32,
     /// Of these, pairs outside the longest stretch that keeps the older text's order.
     pub moves: u32,
+    /// Neighbours that changed places.
+    pub swaps: u32,
 }
 
 /// A text's words, ready to be aligned with many others.
@@ -62,6 +66,7 @@ impl Likeness {
             shared: pairs.len() as u32,
             slips: (pairs.len() - equal) as u32,
             moves: (pairs.len() - in_order) as u32,
+            swaps: pairs.windows(2).filter(|two| two[1].0 == two[0].0 + 1 && two[1].1 + 1 == two[0].1).count() as u32,
         }
     }
 
@@ -75,9 +80,20 @@ impl Likeness {
         self.newer - self.shared
     }
 
-    /// Signs of a copy made to look different: slips and moved words.
-    pub fn disguise(&self) -> u32 {
-        self.slips + self.moves
+    /// Signs of a copy made to look different: slips and swapped neighbours. Longer moves are no sign: honest people
+    /// turn phrases round ("why is my card ...", "my card is ...").
+    pub fn tampering(&self) -> u32 {
+        self.slips + self.swaps
+    }
+
+    /// Whether both say the same words in the same order, and differ at most in punctuation.
+    pub fn same_words(&self) -> bool {
+        self.shared == self.newer && self.shared == self.older && self.slips == 0 && self.moves == 0
+    }
+
+    /// Words of the shorter text.
+    pub fn least(&self) -> u32 {
+        self.newer.min(self.older)
     }
 }
 
@@ -176,8 +192,12 @@ mod tests {
     fn a_cheap_copy_and_an_honest_rewording() {
         let copy = Likeness::between("why are the things earlier i today sohwing as pending", "why are the things i bought earlier today still showing as pending");
         assert_eq!((copy.newer, copy.older, copy.shared, copy.slips, copy.moves, copy.novel()), (10, 12, 10, 1, 1, 0));
+        let turned = Likeness::between("my transfer is still pending", "why is my transfer still pending");
+        assert_eq!((turned.novel(), turned.moves, turned.tampering()), (0, 1, 0));
+        assert!(Likeness::between("so, it works!", "so it works").same_words());
+        assert!(!Likeness::between("it is -5", "it is 5").same_words());
         let reworded = Likeness::between("which flat currencies do you support", "what flat currencies do you support");
-        assert_eq!((reworded.novel(), reworded.disguise()), (1, 0));
+        assert_eq!((reworded.novel(), reworded.tampering()), (1, 0));
     }
 
     #[test]
@@ -222,7 +242,7 @@ mod tests {
         fn a_text_is_like_itself(text in "\\PC{0,60}") {
             let normal = crate::normalise(&text);
             let likeness = Likeness::between(&normal, &normal);
-            prop_assert_eq!((likeness.novel(), likeness.disguise()), (0, 0));
+            prop_assert_eq!((likeness.novel(), likeness.tampering(), likeness.same_words()), (0, 0, true));
         }
     }
 }

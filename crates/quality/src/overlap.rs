@@ -101,17 +101,14 @@ impl BenchmarkIndex {
         };
         match near {
             Some(Degree::Certain) => Verdict::Reject(Reason::BenchmarkNearOverlap),
-            Some(Degree::Possible) => Verdict::Hold(Reason::PossibleBenchmarkOverlap),
+            Some(Degree::Possible | Degree::Alike) => Verdict::Hold(Reason::PossibleBenchmarkOverlap),
             None => Verdict::Pass,
         }
     }
 
     fn near_text(&self, sketch: &Sketch, record: &RecordView<'_>, config: &GateConfig) -> Option<Degree> {
-        if !config.near.enabled {
-            return None;
-        }
         let found = self.texts.nearest(sketch, |id, likeness| {
-            let degree = config.near.judge(likeness)?;
+            let degree = config.benchmark.near.judge(likeness).filter(|degree| *degree > Degree::Alike)?;
             Some(soften(degree, &config.schema.label, record.label, self.text_labels[id as usize].as_deref()))
         });
         found.map(|found| found.judgement)
@@ -140,13 +137,13 @@ impl BenchmarkIndex {
         if most >= config.benchmark.reject_containment {
             return Some(Degree::Certain);
         }
-        (most >= config.benchmark.hold_containment && most > 0.0).then_some(Degree::Possible)
+        (most >= config.benchmark.hold_containment).then_some(Degree::Possible)
     }
 }
 
 /// A near copy under another label may be an honest contrast: a person looks.
 pub(crate) fn soften(degree: Degree, rule: &LabelRule, newer: Option<&str>, older: Option<&str>) -> Degree {
-    if rule.conflict(newer, older) { Degree::Possible } else { degree }
+    if rule.conflict(newer, older) { degree.min(Degree::Possible) } else { degree }
 }
 
 /// The distinct shingles of a text in normal form, ascending.

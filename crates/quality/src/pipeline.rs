@@ -12,6 +12,9 @@ use crate::rows::RowIndex;
 use crate::sketch::Sketch;
 use crate::verdict::{Finding, Reason, Verdict};
 
+/// A text that is alike to more originals than this, without a sign of copying any, fills in a template.
+const ALIKE_MAX: usize = 2;
+
 /// The gates of one datanet: configuration, sealed benchmark, and an index of every original so far.
 ///
 /// Batches are a convenience: the findings depend on the order of the records and on nothing else, not on where the
@@ -144,7 +147,7 @@ impl Gates {
         let conflict = self.config.schema.label.conflict(record.label, original.label.as_deref());
         let verdict = match (degree, conflict) {
             (_, true) => Verdict::Hold(Reason::ConflictingNearDuplicate),
-            (Degree::Possible, _) => Verdict::Hold(Reason::PossibleNearDuplicate),
+            (Degree::Possible | Degree::Alike, _) => Verdict::Hold(Reason::PossibleNearDuplicate),
             (Degree::Certain, _) => Verdict::Reject(Reason::NearDuplicate),
         };
         Some(Finding { verdict, original: Some(original.at), similarity: Some(similarity) })
@@ -152,9 +155,7 @@ impl Gates {
 
     /// The nearest original by text; where records also carry rows, these must be near as well.
     fn near_text(&self, sketch: &Sketch, record: &RecordView<'_>) -> Option<(u32, f32, Degree)> {
-        if !self.config.near.enabled {
-            return None;
-        }
+        let mut alike = 0;
         let found = self.texts.nearest(sketch, |text, likeness| {
             let degree = self.config.near.judge(likeness)?;
             let original = &self.originals[self.text_owners[text as usize] as usize];
@@ -163,9 +164,11 @@ impl Gates {
                 None if record.numbers.is_empty() => Degree::Certain,
                 None => return None,
             };
+            alike += 1;
             Some(soften(degree.min(rows), &self.config.schema.label, record.label, original.label.as_deref()))
         })?;
-        Some((self.text_owners[found.id as usize], found.likeness.similarity(), found.judgement))
+        let template = found.judgement == Degree::Alike && alike > ALIKE_MAX;
+        (!template).then_some((self.text_owners[found.id as usize], found.likeness.similarity(), found.judgement))
     }
 
     fn near_row(&self, record: &RecordView<'_>) -> Option<(u32, f32, Degree)> {

@@ -1,9 +1,10 @@
 //! Near duplicates among numeric rows.
 //!
-//! Each column has a scale: its standard deviation, or a sixth of its range where that is more (so that a column that is
-//! nearly always zero does not turn a trifle into a distance). The distance of two rows is the root mean square of
-//! their differences in that unit, each column's share cut at 1: a few wild columns cannot hide a copy. It is 0 for
-//! equal rows and 1 for rows that differ by a scale or more everywhere.
+//! Each column has a unit: its standard deviation, or a sixth of its range where that is more. Columns whose ranges are
+//! alike (pixels, spectra, embeddings, standardised features) are taken to be measured in one unit and share the
+//! root mean square of theirs, so that noise on a pixel that is nearly always dark counts no more than on any other.
+//! The distance of two rows is the root mean square of their differences in these units, each column's share cut at 1:
+//! a few wild columns cannot hide a copy. It is 0 for equal rows and 1 for rows that differ by a unit or more everywhere.
 //!
 //! Candidates come from random projections cut into cells, several tables of them (p-stable hashing: Datar, Immorlica,
 //! Indyk, Mirrokni 2004, with random signs for the Gaussian), and each is verified by its true distance.
@@ -28,6 +29,9 @@ const CELL_RADII: f64 = 6.0;
 /// Rows that one bucket keeps, the first comers.
 const BUCKET_MAX: usize = 64;
 
+/// Ranges count as alike when the greatest is at most this many times the median one.
+const ALIKE: f64 = 8.0;
+
 /// The unit of every column.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowScale {
@@ -36,13 +40,15 @@ pub struct RowScale {
     squares: Vec<f64>,
     low: Vec<f64>,
     high: Vec<f64>,
+    units: Vec<f64>,
 }
 
 impl RowScale {
-    /// The scale of some rows; rows of another width than the first are left out.
+    /// The scale of some rows; rows of another width than the first, or with numbers that are not finite, are left out.
     pub fn learn<'a>(rows: impl IntoIterator<Item = &'a [f64]>) -> Self {
         let mut scale = RowScale::default();
         rows.into_iter().for_each(|row| scale.observe(row));
+        scale.update_units();
         scale
     }
 
@@ -53,11 +59,14 @@ impl RowScale {
 
     /// Running mean and variance by Welford's update.
     fn observe(&mut self, row: &[f64]) {
+        if !row.iter().all(|x| x.is_finite()) {
+            return;
+        }
         if self.count == 0 {
             (self.mean, self.squares) = (vec![0.0; row.len()], vec![0.0; row.len()]);
             (self.low, self.high) = (row.to_vec(), row.to_vec());
         }
-        if row.len() != self.columns() || !row.iter().all(|x| x.is_finite()) {
+        if row.len() != self.columns() {
             return;
         }
         self.count += 1;
@@ -70,29 +79,36 @@ impl RowScale {
         }
     }
 
-    /// The unit of a column; 0 where it never changed.
-    fn unit(&self, column: usize) -> f64 {
-        let deviation = (self.squares[column] / self.count as f64).sqrt();
-        let unit = deviation.max((self.high[column] - self.low[column]) / 6.0);
-        if unit.is_finite() { unit } else { 0.0 }
+    /// Units from the moments; a column that never changed borrows the greatest unit of the others.
+    fn update_units(&mut self) {
+        let own = |column: usize| {
+            let deviation = (self.squares[column] / self.count as f64).sqrt();
+            let unit = deviation.max((self.high[column] - self.low[column]) / 6.0);
+            if unit.is_finite() { unit } else { f64::MAX }
+        };
+        let mut units: Vec<f64> = (0..self.columns()).map(own).collect();
+        let mut ranges: Vec<f64> = (0..self.columns()).map(|column| self.high[column] - self.low[column]).collect();
+        ranges.retain(|&range| range > 0.0);
+        ranges.sort_unstable_by(f64::total_cmp);
+        let Some(&greatest) = ranges.last() else { return };
+        if greatest <= ALIKE * ranges[ranges.len() / 2] {
+            let squares: f64 = units.iter().map(|unit| unit * unit).sum();
+            units.fill((squares / ranges.len() as f64).sqrt());
+        } else {
+            let most = units.iter().copied().fold(0.0, f64::max);
+            units.iter_mut().filter(|unit| **unit == 0.0).for_each(|unit| *unit = most);
+        }
+        self.units = units;
     }
 
-    /// The distance of two rows, in [0, 1]; 1 where a row has another width than the scale.
+    /// The distance of two rows, in [0, 1]; 1 where a row has another width than the scale, or there is no scale yet.
     pub fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
-        if a.len() != self.columns() || b.len() != self.columns() {
+        if self.units.is_empty() || a.len() != self.columns() || b.len() != self.columns() {
             return 1.0;
         }
-        let (mut sum, mut columns) = (0.0, 0usize);
-        for (column, (x, y)) in a.iter().zip(b).enumerate() {
-            let (unit, gap) = (self.unit(column), (x - y).abs());
-            if unit > 0.0 || gap > 0.0 {
-                // A column that never changed and now does differs by more than its scale: 0 / 0 cannot occur here.
-                let share = (gap / unit).min(1.0);
-                sum += share * share;
-                columns += 1;
-            }
-        }
-        (sum / columns.max(1) as f64).sqrt()
+        let share = |((x, y), unit): ((&f64, &f64), &f64)| ((x - y).abs() / unit).min(1.0);
+        let sum: f64 = a.iter().zip(b).zip(&self.units).map(share).map(|share| share * share).sum();
+        (sum / self.columns() as f64).sqrt()
     }
 }
 
@@ -123,6 +139,7 @@ impl RowIndex {
             Some(tables) => tables.insert(id, row),
             None => {
                 self.scale.observe(row);
+                self.scale.update_units();
                 if self.rows.len() == WARM_UP {
                     self.freeze();
                 }
@@ -182,13 +199,13 @@ struct Tables {
 
 impl Tables {
     fn new(scale: &RowScale, radius: f64) -> Self {
-        let column = |column: usize| {
+        let column = |(column, (&mean, &unit)): (usize, (&f64, &f64))| {
             let word = |part: usize| mix(mix(column as u64 + 1).wrapping_add(part as u64));
-            (scale.mean[column], scale.unit(column), std::array::from_fn(word))
+            (mean, unit, std::array::from_fn(word))
         };
-        let columns: Vec<_> = (0..scale.columns()).map(column).collect();
-        let informative = columns.iter().filter(|(_, unit, _)| *unit > 0.0).count();
-        Tables { columns, width: CELL_RADII * radius * (informative.max(1) as f64).sqrt(), buckets: FxHashMap::default() }
+        let columns: Vec<_> = scale.mean.iter().zip(&scale.units).enumerate().map(column).collect();
+        let width = CELL_RADII * radius * (columns.len().max(1) as f64).sqrt();
+        Tables { columns, width, buckets: FxHashMap::default() }
     }
 
     fn insert(&mut self, id: u32, row: &[f64]) {
@@ -223,9 +240,6 @@ impl Tables {
     fn cells(&self, row: &[f64]) -> [i64; PROJECTIONS] {
         let mut sums = [0.0; PROJECTIONS];
         for (&x, (mean, unit, signs)) in row.iter().zip(&self.columns) {
-            if *unit == 0.0 {
-                continue;
-            }
             let standard = ((x - mean) / unit).clamp(-4.0, 4.0);
             for (projection, sum) in sums.iter_mut().enumerate() {
                 let sign = (signs[projection / 64] >> (projection % 64)) & 1;

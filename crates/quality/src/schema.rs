@@ -2,6 +2,7 @@
 
 use crate::config::{LabelRule, SchemaRule};
 use crate::record::RecordView;
+use crate::sketch::words;
 use crate::verdict::Reason;
 
 impl SchemaRule {
@@ -40,7 +41,7 @@ impl SchemaRule {
     /// What is wrong with a text in normal form.
     pub(crate) fn check_normal(&self, normal: &str, has_numbers: bool) -> Result<(), Reason> {
         let optional = has_numbers && !self.text_required;
-        if !optional && !normal.chars().any(is_content) {
+        if !optional && words(normal).next().is_none() {
             return Err(Reason::EmptyText);
         }
         if !optional && normal.chars().count() < self.text_chars_min {
@@ -72,12 +73,6 @@ impl LabelRule {
 
 fn is_control(c: char) -> bool {
     c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{0B}' | '\u{0C}' | '\u{85}')
-}
-
-/// Letters, digits and symbols carry content (an emoji or a formula may be a record); ASCII and general punctuation
-/// alone do not.
-fn is_content(c: char) -> bool {
-    !c.is_whitespace() && !c.is_ascii_punctuation() && !matches!(c, '\u{2010}'..='\u{205E}' | '\u{3000}'..='\u{303F}' | '¿' | '¡')
 }
 
 #[cfg(test)]

@@ -94,36 +94,59 @@ impl Signature {
     }
 }
 
-/// The words of a text in normal form: runs of letters, digits and inner apostrophes; in scripts written without
-/// spaces every character is a word.
+/// The words of a text in normal form. A word is a run of letters and digits with inner apostrophes; a number keeps its sign
+/// and its inner marks (`-5`, `1.5`, `10:30`), for digits are content; a symbol (`=`, `€`, an emoji) is a word of its
+/// own, and so is every character of a script written without spaces. Punctuation is none.
 pub(crate) fn words(normal: &str) -> impl Iterator<Item = &str> {
     let mut rest = normal;
+    let mut before = ' ';
     std::iter::from_fn(move || {
         loop {
-            let start = rest.find(char::is_alphanumeric)?;
-            rest = &rest[start..];
             let first = rest.chars().next()?;
-            let end = if is_unspaced(first) {
-                first.len_utf8()
-            } else {
-                rest.find(|c: char| !is_word_char(c) || is_unspaced(c)).unwrap_or(rest.len())
-            };
-            let (word, tail) = rest.split_at(end);
-            rest = tail;
-            let word = word.trim_end_matches(is_apostrophe);
-            if !word.is_empty() {
+            let end = word_end(rest, first, before);
+            let (word, tail) = rest.split_at(end.max(first.len_utf8()));
+            (rest, before) = (tail, first);
+            if end > 0 {
                 return Some(word);
             }
         }
     })
 }
 
-fn is_word_char(c: char) -> bool {
-    c.is_alphanumeric() || is_apostrophe(c)
+/// Where the word ends that begins `rest` with the character `first`; 0 where none begins.
+fn word_end(rest: &str, first: char, before: char) -> usize {
+    let signed = first == '-' && before.is_whitespace() && rest[1..].starts_with(|c: char| c.is_ascii_digit());
+    if is_unspaced(first) || (!first.is_alphanumeric() && !signed) {
+        return if is_unspaced(first) || is_symbol(first) { first.len_utf8() } else { 0 };
+    }
+    let mut end = first.len_utf8();
+    let mut last = first;
+    let mut chars = rest[end..].chars().peekable();
+    while let Some(c) = chars.next() {
+        let joins = |next: &char| {
+            if last.is_ascii_digit() { matches!(c, '.' | ',' | ':' | '/') && next.is_ascii_digit() } else { is_apostrophe(c) && next.is_alphanumeric() }
+        };
+        let inside = (c.is_alphanumeric() && !is_unspaced(c)) || chars.peek().is_some_and(joins);
+        if !inside {
+            break;
+        }
+        end += c.len_utf8();
+        last = c;
+    }
+    end
 }
 
 fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '\u{2019}')
+}
+
+/// Marks that carry content by themselves. Of ASCII only arithmetic and money; outside it, all but punctuation.
+pub(crate) fn is_symbol(c: char) -> bool {
+    if c.is_ascii() {
+        return matches!(c, '$' | '%' | '&' | '+' | '<' | '=' | '>');
+    }
+    let punctuation = matches!(c, '\u{2010}'..='\u{205E}' | '\u{3000}'..='\u{303F}' | '\u{FF01}'..='\u{FF0F}' | '¿' | '¡' | '«' | '»' | '·' | '´' | '¨');
+    !punctuation && !c.is_alphanumeric() && !c.is_whitespace()
 }
 
 /// Thai, Lao, Myanmar, Khmer, kana and Han: scripts whose words have no space between them.
@@ -179,8 +202,10 @@ mod tests {
 
     #[test]
     fn words_of_many_scripts() {
-        assert_eq!(list("it's 'quoted', isn't it? 1.5 don’t"), ["it's", "quoted", "isn't", "it", "1", "5", "don’t"]);
+        assert_eq!(list("it's 'quoted', isn't it? 1.5 don’t"), ["it's", "quoted", "isn't", "it", "1.5", "don’t"]);
         assert_eq!(list("日本 abc語x"), ["日", "本", "abc", "語", "x"]);
+        assert_eq!(list("from -5 to 10:30, a-b x<3 €2, 7. 1,000/2"), ["from", "-5", "to", "10:30", "a", "b", "x", "<", "3", "€", "2", "7", "1,000/2"]);
+        assert_eq!(list("é ✓ 😀"), ["é", "✓", "😀"]);
         assert_eq!(list("... '' — "), Vec::<&str>::new());
         assert_eq!(list(""), Vec::<&str>::new());
     }

@@ -63,6 +63,8 @@ pub struct Community {
     pub sealed: Vec<Row>,
     /// Kind, and the id of the record it copies, per offered record.
     pub truth: Vec<(String, Option<String>)>,
+    /// Row of the source set that each offered record came from, empty where none.
+    pub source: Vec<String>,
 }
 
 impl Community {
@@ -71,7 +73,9 @@ impl Community {
         sealed.extend(rows(&format!("{name}/test.jsonl.gz"))?);
         let truth: Value = serde_json::from_str(&unpack(&format!("{name}/truth.json"))?).unwrap();
         let entry = |value: &Value| (value[1].as_str().unwrap().to_string(), value[2].as_str().map(str::to_string));
+        let source = |value: &Value| value[3].as_str().unwrap_or_default().to_string();
         Some(Community {
+            source: truth["records"].as_array().unwrap().iter().map(source).collect(),
             name: name.to_string(),
             offered: rows(&format!("{name}/contributions.jsonl.gz"))?,
             sealed,
