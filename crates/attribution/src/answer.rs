@@ -10,8 +10,8 @@ use assay_learn::data::{Features, Target};
 use assay_learn::model::{Family, Model};
 use assay_learn::train::{Point, Precision, Problem, TrainError, design, to_model};
 
-use crate::path::{Node, Tolerances, path_nodes, record_products};
-use crate::trail::Follower;
+use crate::path::{Tolerances, record_products};
+use crate::trail::{Follower, Node, PathMap};
 use crate::{Examples, OnProgress, Progress};
 
 /// How to follow the path.
@@ -160,7 +160,7 @@ impl<T: Real> Path<T> {
             .map_err(AnswerError::Train)?;
         let mut models = Follower::new(&problem, Tolerances::of::<T>().path);
         let mut nodes = Vec::with_capacity(o.nodes);
-        for (done, node) in path_nodes(o.nodes).into_iter().enumerate() {
+        for (done, node) in PathMap::new(&problem).nodes(o.nodes).into_iter().enumerate() {
             on_progress(Progress { stage: "path", done, total: o.nodes + 1 });
             let point = models.next(node.u).point;
             let factor = factor(&problem, node.t, &point);

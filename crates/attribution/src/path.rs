@@ -1,14 +1,13 @@
 //! Values of records by the Aumann-Shapley path.
 
 use assay_kernels::cg::{self, Stop};
-use assay_kernels::quadrature::gauss_legendre;
 use assay_kernels::{Design, Mat, Real, panel};
 use assay_learn::crossval::shuffled;
 use assay_learn::model::Family;
 use assay_learn::train::{Point, Precision, Problem, TrainError, design, to_model};
 use rayon::prelude::*;
 
-use crate::trail::{Follower, Trail};
+use crate::trail::{Follower, Node, PathMap, Trail};
 use crate::valuation::Valuation;
 use crate::{Examples, OnProgress, Progress};
 
@@ -98,8 +97,8 @@ pub enum ValueError {
 
 /// Values every record against a benchmark.
 ///
-/// t = u^3 and Gauss-Legendre nodes in u, because the model changes fastest near t = 0. Each node's model starts from
-/// the polynomial through the last ones. While the values miss the gain by more than `options.closure`, the path
+/// Gauss-Legendre nodes in u, t being an exponential of u that spreads the changes of the model evenly (see
+/// `PathMap`). Each node's model starts from the polynomial through the last ones. While the values miss the gain by more than `options.closure`, the path
 /// is walked again with more nodes, up to `max_nodes`.
 ///
 /// # Errors
@@ -128,22 +127,6 @@ fn check(train: Examples<'_>, benchmark: Examples<'_>, options: &PathOptions<'_>
         return Err(ValueError::Nodes);
     }
     Ok(())
-}
-
-/// The step from node to u-weight: t = u^3, dt = 3 u^2 du.
-pub(crate) fn path_nodes(count: usize) -> Vec<Node> {
-    gauss_legendre(count)
-        .into_iter()
-        .map(|(u, w)| Node { u, t: u * u * u, weight: w * 3.0 * u * u })
-        .collect()
-}
-
-/// A quadrature node.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Node {
-    pub(crate) u: f64,
-    pub(crate) t: f64,
-    pub(crate) weight: f64,
 }
 
 fn value_in<T: Real>(
@@ -252,6 +235,7 @@ struct Walk<'a, T> {
     problem: &'a Problem<'a, T>,
     bench: &'a Benchmark<'a, T>,
     tolerances: Tolerances,
+    map: PathMap,
     models: Follower<'a, T>,
     means: Trail<T>,
     /// One for each panel of folds.
@@ -278,6 +262,7 @@ impl<'a, T: Real> Walk<'a, T> {
             problem,
             bench,
             tolerances,
+            map: PathMap::new(problem),
             models: Follower::new(problem, tolerances.path),
             means: Trail::new(MEAN_POINTS),
             deviations: panels.map(|p| (p, Trail::new(FOLD_POINTS))).collect(),
@@ -288,7 +273,7 @@ impl<'a, T: Real> Walk<'a, T> {
     }
 
     fn run(mut self, count: usize, goal: f64, on_progress: OnProgress<'_>) -> Valuation {
-        let nodes = path_nodes(count);
+        let nodes = self.map.nodes(count);
         let fold_weights = thinned(&nodes, self.tolerances.fold_stride);
         on_progress(Progress { stage: "values", done: 0, total: count + 1 });
         for (k, &node) in nodes.iter().enumerate() {
@@ -339,6 +324,7 @@ impl<'a, T: Real> Walk<'a, T> {
     fn model_at(&mut self, u: f64) -> Point<T> {
         let minimum = self.models.next(u);
         self.products += minimum.products;
+
         minimum.point
     }
 
@@ -363,6 +349,7 @@ impl<'a, T: Real> Walk<'a, T> {
                 let stop = Stop { tolerance: self.tolerances.folds, iterations: PRODUCTS_A_SOLVE };
                 let solved = cg::solve(&mut curvature, &right, &mut x, lanes, cold, stop);
                 self.products += solved.iterations * folds.len();
+
                 let values = record_products(problem.design(), &x, &residuals);
                 for i in 0..values.rows() {
                     let row = &mut self.fold_bits.row_mut(i)[folds.clone()];
@@ -381,6 +368,7 @@ impl<'a, T: Real> Walk<'a, T> {
         let stop = Stop { tolerance: self.tolerances.mean, iterations: PRODUCTS_A_SOLVE };
         let solved = cg::solve(curvature, right, &mut x, self.problem.lanes(), cold, stop);
         self.products += solved.iterations;
+
         x
     }
 
@@ -448,14 +436,15 @@ mod tests {
 
     #[test]
     fn thinned_weights_integrate_what_is_linear() {
-        let nodes = path_nodes(16);
+        let nodes = PathMap::with_scale(1e-3).nodes(16);
         for stride in 1..4 {
             let weights = thinned(&nodes, stride);
             let total: f64 = weights.iter().sum();
             assert!((total - 1.0).abs() < 1e-12);
-            // Integral of u dt = 3 u^3 du = 3/4; the nodes before the first one kept weigh little.
-            let moment: f64 = weights.iter().zip(&nodes).map(|(w, n)| w * n.u).sum();
-            assert!((moment - 0.75).abs() < 1e-3, "{stride}: {moment}");
+            // The nodes before the first one kept weigh little.
+            let moment = |weight: &dyn Fn(usize) -> f64| (0..16).map(|k| weight(k) * nodes[k].u).sum::<f64>();
+            let (thin, all) = (moment(&|k| weights[k]), moment(&|k| nodes[k].weight));
+            assert!((thin - all).abs() < 1e-3, "{stride}: {thin} {all}");
         }
     }
 }

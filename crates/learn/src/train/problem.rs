@@ -124,6 +124,20 @@ impl<'a, T: Real> Problem<'a, T> {
         self.reference
     }
 
+    /// The largest curvature of the summed loss in a single weight, at the base model.
+    pub fn largest_base_curvature(&self) -> f64 {
+        let spread = match self.family {
+            Family::Softmax { classes } => (classes as f64 - 1.0) / (classes as f64).powi(2),
+            Family::Gaussian { noise_variance } => 1.0 / noise_variance,
+        };
+        let weights = self.weights.iter().map(|&w| T::of(w)).collect();
+        let mut squares = Mat::zeros(self.design.cols(), 1);
+        if let Some(weights) = Mat::from_vec(self.weights.len(), 1, weights) {
+            self.design.squared_transpose_times(&weights, &mut squares);
+        }
+        spread * squares.data().iter().map(|x| x.f64()).fold(0.0, f64::max)
+    }
+
     /// What the losses look like at `theta`.
     pub fn at(&self, theta: Mat<T>) -> Point<T> {
         let mut fitted = Mat::zeros(self.design.rows(), self.lanes);
