@@ -168,7 +168,7 @@ impl Node {
     }
 
     /// Stores a public JSON document and puts its hash into the log under `name`.
-    pub(crate) fn publish_document(
+    pub fn publish_document(
         &mut self,
         net: &DatanetId,
         name: &str,

@@ -12,35 +12,6 @@ use assay_node::task::Record;
 use assay_node::{Home, Kind, Node, Receipt, verify};
 use assay_sim::{Behaviour, Community, Digit};
 
-const CHARTER: &str = r#"
-schema = "assay.charter/1"
-datanet = "digits"
-title = "Handwritten digits"
-
-[task]
-kind = "classification"
-features = [FEATURES]
-label = "label"
-classes = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
-
-[split]
-contributors = 700000
-reviewers = 50000
-trainer = 100000
-platform = 150000
-
-[query]
-price = "50000"
-
-[bond]
-per_record = "100"
-"#;
-
-fn charter() -> String {
-    let names: Vec<String> = Digit::columns().iter().map(|c| format!("{c:?}")).collect();
-    CHARTER.replace("FEATURES", &names.join(", "))
-}
-
 fn records(digits: &[Digit]) -> Vec<Record> {
     digits.iter().map(Digit::record).collect()
 }
@@ -62,7 +33,7 @@ impl World {
         let net = node
             .create_datanet(
                 &owner,
-                &charter(),
+                &Community::charter(),
                 records(&community.value_fold),
                 records(&community.report_fold),
             )

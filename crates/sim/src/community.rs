@@ -31,6 +31,26 @@ pub enum Behaviour {
     Leaker,
 }
 
+impl Behaviour {
+    /// Every behaviour, honest ones first.
+    pub const ALL: [Self; 9] = [
+        Self::Honest,
+        Self::Sybil,
+        Self::Noisy,
+        Self::Random,
+        Self::Flipper,
+        Self::Filler,
+        Self::Copier,
+        Self::NearCopier,
+        Self::Leaker,
+    ];
+
+    /// True when the records are one's own and mean what they say.
+    pub fn is_honest(self) -> bool {
+        matches!(self, Self::Honest | Self::Sybil)
+    }
+}
+
 impl fmt::Display for Behaviour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -72,6 +92,30 @@ pub struct Community {
     pub questions: Vec<Digit>,
 }
 
+/// The rules of a datanet of digits.
+const CHARTER: &str = r#"schema = "assay.charter/1"
+datanet = "digits"
+title = "Handwritten digits, 8 x 8 pixels: which digit is it?"
+
+[task]
+kind = "classification"
+features = [FEATURES]
+label = "label"
+classes = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+
+[split]
+contributors = 700000
+reviewers = 50000
+trainer = 100000
+platform = 150000
+
+[query]
+price = "50000"
+
+[bond]
+per_record = "1000"
+"#;
+
 /// Rows in each fold of the benchmark.
 const FOLD: usize = 300;
 /// Questions asked.
@@ -85,12 +129,8 @@ const OWNERS: &[(Behaviour, &[usize])] = &[
     (Behaviour::Random, &[70]),
 ];
 /// Who owns nothing, and how much they send.
-const TAKERS: &[(Behaviour, usize)] = &[
-    (Behaviour::Filler, 60),
-    (Behaviour::Copier, 80),
-    (Behaviour::NearCopier, 80),
-    (Behaviour::Leaker, 50),
-];
+const TAKERS: &[(Behaviour, usize)] =
+    &[(Behaviour::Filler, 60), (Behaviour::Copier, 80), (Behaviour::NearCopier, 80), (Behaviour::Leaker, 50)];
 
 impl Community {
     /// Deals the bundled digits out by `seed`.
@@ -112,26 +152,19 @@ impl Community {
         let sent: Vec<Digit> = owners.iter().flat_map(|(_, records)| records).cloned().collect();
         let mut takers = Vec::new();
         for &(behaviour, size) in TAKERS {
-            let from = if behaviour == Behaviour::Leaker {
-                &value_fold
-            } else {
-                &sent
-            };
+            let from = if behaviour == Behaviour::Leaker { &value_fold } else { &sent };
             takers.push((behaviour, fetch(behaviour, from, size, &mut draw)));
         }
         draw.shuffle(&mut takers);
-        let name = |(i, (behaviour, records))| Member {
-            name: format!("c{:02}", i + 1),
-            behaviour,
-            records,
-        };
+        let name = |(i, (behaviour, records))| Member { name: format!("c{:02}", i + 1), behaviour, records };
         let members = owners.into_iter().chain(takers).enumerate().map(name).collect();
-        Ok(Self {
-            members,
-            value_fold,
-            report_fold,
-            questions,
-        })
+        Ok(Self { members, value_fold, report_fold, questions })
+    }
+
+    /// The charter of its datanet, TOML.
+    pub fn charter() -> String {
+        let names: Vec<String> = Digit::columns().iter().map(|c| format!("\"{c}\"")).collect();
+        CHARTER.replace("FEATURES", &names.join(", "))
     }
 }
 
@@ -152,11 +185,7 @@ fn spoil(behaviour: Behaviour, mut records: Vec<Digit>, draw: &mut Draw) -> Vec<
 fn fetch(behaviour: Behaviour, from: &[Digit], size: usize, draw: &mut Draw) -> Vec<Digit> {
     let mut order: Vec<usize> = (0..from.len()).collect();
     draw.shuffle(&mut order);
-    order
-        .into_iter()
-        .take(size)
-        .map(|i| alter(behaviour, from[i].clone(), draw))
-        .collect()
+    order.into_iter().take(size).map(|i| alter(behaviour, from[i].clone(), draw)).collect()
 }
 
 fn alter(behaviour: Behaviour, mut record: Digit, draw: &mut Draw) -> Digit {
@@ -187,10 +216,7 @@ mod tests {
     fn a_seed_names_a_world() {
         let (a, b) = (Community::of_digits(7).unwrap(), Community::of_digits(7).unwrap());
         assert_eq!(format!("{a:?}"), format!("{b:?}"));
-        assert_ne!(
-            format!("{a:?}"),
-            format!("{:?}", Community::of_digits(8).unwrap())
-        );
+        assert_ne!(format!("{a:?}"), format!("{:?}", Community::of_digits(8).unwrap()));
     }
 
     #[test]
@@ -199,11 +225,7 @@ mod tests {
         let truth = digits::load().unwrap();
         let shown = |r: &Digit| truth.iter().find(|d| d.pixels == r.pixels).map(|d| d.label);
         for member in &world.members {
-            let right = member
-                .records
-                .iter()
-                .filter(|r| shown(r) == Some(r.label))
-                .count();
+            let right = member.records.iter().filter(|r| shown(r) == Some(r.label)).count();
             let known = member.records.iter().filter(|r| shown(r).is_some()).count();
             let all = member.records.len();
             let holds = match member.behaviour {
@@ -222,10 +244,7 @@ mod tests {
         }
         let leaked = |r: &Digit| world.value_fold.contains(r);
         assert!(
-            world
-                .members
-                .iter()
-                .all(|m| m.records.iter().all(leaked) == (m.behaviour == Behaviour::Leaker))
+            world.members.iter().all(|m| m.records.iter().all(leaked) == (m.behaviour == Behaviour::Leaker))
         );
     }
 }

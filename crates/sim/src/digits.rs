@@ -25,9 +25,7 @@ pub struct Digit {
 impl Digit {
     /// Names of the numeric columns, `pixel_0_0` to `pixel_7_7`.
     pub fn columns() -> Vec<String> {
-        (0..PIXELS)
-            .map(|i| format!("pixel_{}_{}", i / 8, i % 8))
-            .collect()
+        (0..PIXELS).map(|i| format!("pixel_{}_{}", i / 8, i % 8)).collect()
     }
 
     /// The record that a contributor sends: its pixels and its label.
@@ -39,19 +37,14 @@ impl Digit {
 
     /// The record that a consumer asks about: pixels only.
     pub fn question(&self) -> Map<String, Value> {
-        Self::columns()
-            .into_iter()
-            .zip(self.pixels.iter().map(|&p| Value::from(p)))
-            .collect()
+        Self::columns().into_iter().zip(self.pixels.iter().map(|&p| Value::from(p))).collect()
     }
 }
 
 /// The 1,797 bundled images, in the order of the source.
 pub fn load() -> Result<Vec<Digit>, SimError> {
     let mut text = String::new();
-    flate2::read::GzDecoder::new(BUNDLED)
-        .read_to_string(&mut text)
-        .map_err(|e| SimError(e.to_string()))?;
+    flate2::read::GzDecoder::new(BUNDLED).read_to_string(&mut text).map_err(|e| SimError(e.to_string()))?;
     text.lines().skip(1).map(parse).collect()
 }
 
@@ -60,9 +53,8 @@ fn parse(line: &str) -> Result<Digit, SimError> {
     let values = values.map_err(|e| SimError(format!("bundled digits: {e}")))?;
     match values.split_last() {
         Some((&label, pixels)) if usize::from(label) < CLASSES => {
-            let pixels = pixels
-                .try_into()
-                .map_err(|_| SimError("bundled digits: not 64 pixels".to_owned()))?;
+            let pixels =
+                pixels.try_into().map_err(|_| SimError("bundled digits: not 64 pixels".to_owned()))?;
             Ok(Digit { pixels, label })
         }
         _ => Err(SimError("bundled digits: no label".to_owned())),
