@@ -11,6 +11,8 @@
 //! summed over the records is dU/dt, so the values sum to U(theta(1)) - U(theta(0)): the books balance.
 //! (Aumann and Shapley, Values of Non-Atomic Games, 1974; Billera and Heath, Math. of OR 7, 1982.)
 
+#![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
+
 pub mod answer;
 pub mod leave_out;
 pub mod path;

@@ -3,6 +3,8 @@
 //! Everything here takes slices and sizes: no path, no clock, no global random state. Sums run in a fixed
 //! order that does not depend on the number of threads, so that the same input gives the same bits.
 
+#![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
+
 pub mod cg;
 pub mod cholesky;
 pub mod csr;

@@ -3,6 +3,8 @@
 //! The path through this crate: raw columns ([`data`]) become a design matrix and a target ([`features`]),
 //! a model is fitted to them ([`train`]), and scored on rows that it never saw ([`evaluate`]).
 
+#![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
+
 pub mod crossval;
 pub mod data;
 pub mod evaluate;

@@ -5,6 +5,8 @@
 //! cannot fail. Replaying the log gives the same state bit for bit, and re-deciding every logged command must
 //! give the logged bytes again: that is what a verifier does. No float, no clock, no IO.
 
+#![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
+
 pub mod amount;
 pub mod balances;
 pub mod charter;

@@ -34,6 +34,8 @@
 //! copy is therefore always traced to the first original, a broken record never owns content, and a chain of
 //! rejected copies cannot drift away from what it copied and block somebody else's own work.
 
+#![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
+
 mod config;
 mod likeness;
 mod near;
