@@ -15,7 +15,7 @@ use crate::receipt::Opening;
 use crate::task::Record;
 
 /// Bytes of one record at most, as canonical JSON.
-pub const RECORD_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const RECORD_BYTES_MAX: usize = 256 * 1024;
 
 /// A contribution that is in the log, with what only its author needs: the salts.
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ fn group(root: &Digest) -> u64 {
 }
 
 /// The bytes of a record that its commitment covers: JSON with sorted keys and without spaces.
-pub fn canonical(record: &Record) -> Result<Vec<u8>> {
+pub(crate) fn canonical(record: &Record) -> Result<Vec<u8>> {
     let mut fields: Vec<_> = record.iter().collect();
     fields.sort_unstable_by_key(|(key, _)| *key);
     let mut out = vec![b'{'];

@@ -14,24 +14,24 @@ use crate::node::Node;
 use crate::task::{Reading, Record};
 
 /// Rows of a fold of the sealed benchmark at most.
-pub const FOLD_ROWS_MAX: usize = 100_000;
+const FOLD_ROWS_MAX: usize = 100_000;
 
 /// The sealed benchmark as the node keeps it: never public before it is retired.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Sealed {
+pub(crate) struct Sealed {
     /// Rows that measure value.
-    pub value: Vec<SealedRow>,
+    pub(crate) value: Vec<SealedRow>,
     /// Rows that report scores and are never used for pay.
-    pub report: Vec<SealedRow>,
+    pub(crate) report: Vec<SealedRow>,
 }
 
 /// A row of the benchmark and the salt of its commitment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SealedRow {
+pub(crate) struct SealedRow {
     /// The row.
-    pub record: Record,
+    pub(crate) record: Record,
     /// Hexadecimal.
-    pub salt: String,
+    pub(crate) salt: String,
 }
 
 impl Node {
@@ -112,9 +112,8 @@ fn check_fold(charter: &Charter, rows: &[Record], fold: &str) -> Result<()> {
         if let Some(at) = reading.numbers.iter().position(|n| !n.is_finite()) {
             return bad(format!("{} is missing or no number", charter.task.features[at]));
         }
-        match (&charter.task.text, &reading.text) {
-            (Some(column), None) => return bad(format!("{column} is missing or no text")),
-            _ => {}
+        if let (Some(column), None) = (&charter.task.text, &reading.text) {
+            return bad(format!("{column} is missing or no text"));
         }
         match &reading.label {
             None => return bad(format!("{} is missing", charter.task.label)),

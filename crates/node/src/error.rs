@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use assay_ledger::refusal::Refusal;
+
 /// What kind of thing went wrong: decides the exit code and, on the wire, the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -92,15 +94,21 @@ impl fmt::Display for NodeError {
 
 impl std::error::Error for NodeError {}
 
-impl From<assay_ledger::refusal::Refusal> for NodeError {
-    fn from(refusal: assay_ledger::refusal::Refusal) -> Self {
+impl From<Refusal> for NodeError {
+    fn from(refusal: Refusal) -> Self {
         use assay_ledger::refusal::Kind as Why;
         let kind = match refusal.kind() {
             Why::Refused => Kind::Refused,
             Why::Invalid => Kind::Invalid,
             Why::NotFound => Kind::NotFound,
         };
-        Self::new(kind, refusal)
+        let error = Self::new(kind, &refusal);
+        match refusal {
+            Refusal::Money { .. } => {
+                error.hint("the operator records a payment with `assay deposit NAME|ACCOUNT AMOUNT --reference REF`")
+            }
+            _ => error,
+        }
     }
 }
 

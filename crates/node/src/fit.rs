@@ -94,7 +94,7 @@ fn solve(features: &Features, target: &Target, prior: &CrossValidation) -> Resul
 }
 
 /// Scores of a model on rows that it never saw.
-pub fn scores(model: &Model, features: &Features, target: &Target) -> Result<Scores> {
+pub(crate) fn scores(model: &Model, features: &Features, target: &Target) -> Result<Scores> {
     let scored = match (target, model.family()) {
         (Target::Classes { labels, .. }, _) => {
             score_classes(&model.log_probabilities_nats(features), labels, CONFUSIONS)

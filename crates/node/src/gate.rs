@@ -19,12 +19,16 @@ pub(crate) const PASS: &str = "pass";
 const HOLD: &str = "hold";
 
 /// One row of a table of verdicts.
-#[derive(Clone, Debug)]
-pub(crate) struct VerdictRow {
-    pub(crate) index: u32,
-    pub(crate) verdict: String,
-    pub(crate) reason: Option<String>,
-    pub(crate) original: Option<(u64, u32)>,
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct VerdictRow {
+    /// The record in its contribution.
+    pub index: u32,
+    /// `pass`, `hold` or `reject`.
+    pub verdict: String,
+    /// Code of the reason, unless it passed.
+    pub reason: Option<String>,
+    /// The record that it copies or resembles, if that is why: contribution and index.
+    pub original: Option<(u64, u32)>,
 }
 
 impl Node {
@@ -125,7 +129,7 @@ impl Node {
     }
 
     /// The verdicts on a contribution, one a record, in order.
-    pub(crate) fn verdicts(&self, net: &DatanetId, contribution: u64) -> Result<Vec<VerdictRow>> {
+    pub fn verdicts(&self, net: &DatanetId, contribution: u64) -> Result<Vec<VerdictRow>> {
         let gate = self.datanet(net)?.contributions.get(&contribution).and_then(|c| c.gate.as_ref());
         let gate =
             gate.ok_or_else(|| NodeError::not_found(format!("no verdicts on {contribution} in {net}")))?;

@@ -6,11 +6,13 @@
 //! private/           event store, vault of records, tables that are not published yet
 //! public/            what a stranger gets: checkpoint, tiles, tables
 //! reports/           pages to look at
+//! receipts/          what opens the commitments of those who contribute or ask from here; for their owner only
 //! ```
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use assay_ledger::limits::ORIGIN_BYTES_MAX;
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
@@ -45,13 +47,13 @@ impl Home {
         }
         let origin = match origin {
             Some(origin) => check_origin(origin)?.to_owned(),
-            None => format!("assay.localhost/{}", hex::encode(&random::<6>()?)),
+            None => format!("assay.localhost/{}", hex::encode(random::<6>()?)),
         };
         let home = Self { dir: dir.to_path_buf(), config: Config { origin } };
-        for folder in [home.keys(), home.private(), home.public(), home.reports()] {
+        for folder in [home.keys(), home.private(), home.public(), home.reports(), home.receipts()] {
             fs::create_dir_all(&folder).map_err(|e| NodeError::file(&folder, &e))?;
         }
-        for folder in [home.keys(), home.private()] {
+        for folder in [home.keys(), home.private(), home.receipts()] {
             owner_only(&folder, 0o700)?;
         }
         home.create_key(OPERATOR)?;
@@ -98,6 +100,11 @@ impl Home {
     /// Pages to look at.
     pub fn reports(&self) -> PathBuf {
         self.dir.join("reports")
+    }
+
+    /// Receipts of those who act from here.
+    pub fn receipts(&self) -> PathBuf {
+        self.dir.join("receipts")
     }
 
     fn keys(&self) -> PathBuf {
@@ -156,22 +163,25 @@ impl Home {
 
 /// An origin is a line of its own in every checkpoint: short, printable, without spaces or `+`.
 fn check_origin(origin: &str) -> Result<&str> {
-    let good = (1..=200).contains(&origin.len()) && origin.bytes().all(|b| b.is_ascii_graphic() && b != b'+');
+    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'+' | b'"' | b'\\');
+    let good = (1..=ORIGIN_BYTES_MAX).contains(&origin.len()) && origin.bytes().all(plain);
     match good {
         true => Ok(origin),
-        false => Err(NodeError::invalid(format!("{origin:?} is no origin"))
-            .hint("use a name of your own such as example.org/my-log, without spaces or +")),
+        false => Err(NodeError::invalid(format!("{origin:?} is no origin")).hint(
+            "use a name of your own such as example.org/my-log, without spaces, +, quotes and backslashes",
+        )),
     }
 }
 
 /// Random bytes from the operating system.
-pub fn random<const N: usize>() -> Result<[u8; N]> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|e| NodeError::unavailable(format!("no randomness: {e}")))?;
     Ok(bytes)
 }
 
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+/// Writes a file that must not be there yet.
+pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

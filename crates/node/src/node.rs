@@ -26,7 +26,7 @@ pub const CHECKPOINT: &str = "checkpoint";
 /// Name of the public file that says which key signs the checkpoints.
 pub const LOG_KEY: &str = "log.vkey";
 /// Entries published between two checkpoints at most, so that a batch has a bound.
-pub const BATCH_MAX: usize = 4_096;
+pub(crate) const BATCH_MAX: usize = 4_096;
 /// Entries after which a new image of the state is saved.
 const IMAGE_EVERY: u64 = 2_000;
 /// Version of the state image; another one is not read.
@@ -182,17 +182,13 @@ impl Node {
 
     /// Signs `command` as the holder of `key`, for this log, with a fresh nonce.
     pub fn sign(&self, key: &SigningKey, command: Command) -> Result<Signed> {
-        let nonce = Nonce(random()?);
-        Ok(self.intent(key, nonce, command).sign(key)?)
+        self.sign_with(key, Nonce(random()?), command)
     }
 
-    pub(crate) fn intent(&self, key: &SigningKey, nonce: Nonce, command: Command) -> Intent {
-        Intent {
-            origin: self.home.origin().to_owned(),
-            actor: AccountId::of(&PublicKey::from(key)),
-            nonce,
-            command,
-        }
+    /// The same with a nonce of the caller's: sent again after a crash, the same command gets its first answer.
+    pub fn sign_with(&self, key: &SigningKey, nonce: Nonce, command: Command) -> Result<Signed> {
+        let (origin, actor) = (self.home.origin().to_owned(), AccountId::of(&PublicKey::from(key)));
+        Ok(Intent { origin, actor, nonce, command }.sign(key)?)
     }
 
     /// Signs and submits one command; the index of its entry.

@@ -1,20 +1,24 @@
 //! Receipts: one small file that proves, offline, that something is in the log.
 
+use std::path::Path;
+
 use assay_ledger::codec;
 use assay_ledger::command::Command;
 use assay_ledger::commit::{Content, Salt};
 use assay_ledger::event::{Cause, Event};
-use assay_ledger::ids::Digest;
+use assay_ledger::ids::{DatanetId, Digest};
 use assay_tlog::{InclusionProof, TileSet, VerifierKey};
 use serde::{Deserialize, Serialize};
 
 use crate::contribute::canonical;
 use crate::error::{NodeError, Result};
+use crate::home::write_new;
 use crate::node::{CHECKPOINT, Node};
+use crate::serve::Answered;
 use crate::task::Record;
 
 /// Schema of [`Receipt`].
-pub const SCHEMA: &str = "assay.receipt/1";
+const SCHEMA: &str = "assay.receipt/1";
 
 /// A receipt: the entry, the proof that the log holds it, and what opens the author's own commitments.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,7 +32,7 @@ pub struct Receipt {
     pub entry: String,
     /// `c2sp.org/tlog-proof@v1`: index, path, signed checkpoint.
     pub proof: String,
-    /// Salts of the author's records; empty for others.
+    /// Salts of the author's records, or of the one answer; empty where nothing is to be opened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub openings: Vec<Opening>,
 }
@@ -74,6 +78,15 @@ impl Node {
             openings,
         })
     }
+
+    /// A receipt for an answer, which opens it.
+    pub fn answer_receipt(&self, net: &DatanetId, answered: &Answered) -> Result<Receipt> {
+        let mut opening = Opening { index: 0, commitment: String::new(), salt: answered.answer_salt.clone() };
+        let commitment =
+            Content::Answer.commit(&opening.salt()?, self.home().origin(), net, answered.answer.as_bytes());
+        opening.commitment = commitment.to_string();
+        self.receipt(answered.entry, vec![opening])
+    }
 }
 
 impl Receipt {
@@ -89,12 +102,18 @@ impl Receipt {
         }
     }
 
+    /// Writes a new file that only its owner can read: salts open commitments.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        write_new(path, &text, 0o600)
+    }
+
     /// Checks, offline, that the entry is in the log of `key`; the event.
     pub fn verify(&self, key: &VerifierKey) -> Result<Event> {
-        let refuse = |e: String| NodeError::refused(format!("the receipt does not hold: {e}"));
-        let proof: assay_tlog::Receipt = self.proof.parse().map_err(|e| refuse(format!("{e}")))?;
-        proof.verify(self.entry.as_bytes(), key, &self.origin).map_err(|e| refuse(e.to_string()))?;
-        let event = codec::decode(self.entry.as_bytes()).map_err(|e| refuse(e.to_string()))?;
+        let proof: assay_tlog::Receipt = self.proof.parse().map_err(refuse)?;
+        proof.verify(self.entry.as_bytes(), key, &self.origin).map_err(refuse)?;
+        let event = codec::decode(self.entry.as_bytes()).map_err(refuse)?;
         match event.seq == proof.index {
             true => Ok(event),
             false => Err(refuse(format!("entry {} is proven at index {}", event.seq, proof.index))),
@@ -103,30 +122,63 @@ impl Receipt {
 
     /// Checks that the openings are of `records`, and that the contribution's root is over their commitments.
     pub fn verify_records(&self, event: &Event, records: &[Record]) -> Result<()> {
-        let refuse = |e: String| NodeError::refused(format!("the receipt does not hold: {e}"));
-        let Cause::Command(signed) = &event.cause else {
-            return Err(refuse("its entry is no command".to_owned()));
-        };
-        let Command::Contribute { datanet, root, .. } = &signed.intent.command else {
-            return Err(refuse("its entry is no contribution".to_owned()));
+        let Command::Contribute { datanet, root, .. } = command(event)? else {
+            return Err(refuse("its entry is no contribution"));
         };
         if records.len() != self.openings.len() {
             return Err(refuse(format!("{} records for {} openings", records.len(), self.openings.len())));
         }
         let mut commitments = Vec::with_capacity(records.len());
         for (opening, record) in self.openings.iter().zip(records) {
-            let commitment: Digest = opening.commitment.parse().map_err(|e| refuse(format!("{e}")))?;
-            let mut salt = [0; 32];
-            hex::decode_to_slice(&opening.salt, &mut salt)
-                .map_err(|_| refuse("a salt is malformed".to_owned()))?;
-            if !Content::Record.opens(&commitment, &Salt(salt), &self.origin, datanet, &canonical(record)?) {
+            let (commitment, salt) = opening.read()?;
+            if !Content::Record.opens(&commitment, &salt, &self.origin, datanet, &canonical(record)?) {
                 return Err(refuse(format!("record {} is not what was committed to", opening.index)));
             }
             commitments.push(commitment);
         }
         match assay_ledger::commit::root(&commitments) == *root {
             true => Ok(()),
-            false => Err(refuse("the commitments are not those of the entry".to_owned())),
+            false => Err(refuse("the commitments are not those of the entry")),
         }
     }
+
+    /// Checks that the entry is the answer `text`.
+    pub fn verify_answer(&self, event: &Event, text: &str) -> Result<()> {
+        let Command::Answer { datanet, answer, .. } = command(event)? else {
+            return Err(refuse("its entry is no answer"));
+        };
+        let [opening] = self.openings.as_slice() else {
+            return Err(refuse("it does not open its answer"));
+        };
+        let (commitment, salt) = opening.read()?;
+        match commitment == *answer
+            && Content::Answer.opens(answer, &salt, &self.origin, datanet, text.as_bytes())
+        {
+            true => Ok(()),
+            false => Err(refuse("the answer that was committed to is another")),
+        }
+    }
+}
+
+impl Opening {
+    fn read(&self) -> Result<(Digest, Salt)> {
+        Ok((self.commitment.parse().map_err(refuse)?, self.salt()?))
+    }
+
+    fn salt(&self) -> Result<Salt> {
+        let mut salt = [0; 32];
+        hex::decode_to_slice(&self.salt, &mut salt).map_err(|_| refuse("a salt is malformed"))?;
+        Ok(Salt(salt))
+    }
+}
+
+fn command(event: &Event) -> Result<&Command> {
+    match &event.cause {
+        Cause::Command(signed) => Ok(&signed.intent.command),
+        Cause::Earlier(_) => Err(refuse("its entry is no command")),
+    }
+}
+
+fn refuse(why: impl std::fmt::Display) -> NodeError {
+    NodeError::refused(format!("the receipt does not hold: {why}"))
 }

@@ -346,14 +346,17 @@ fn epochs(datanet: &Datanet, tally: &Tally) -> Result<Vec<EpochSummary>> {
 fn spread(contributors: &[NetContributor]) -> PaySpread {
     let mut pay: Vec<i128> = contributors.iter().map(|c| c.released_micro.0).collect();
     pay.sort_unstable();
-    let total: i128 = pay.iter().sum();
-    let n = pay.len() as f64;
-    let weighted: f64 = pay.iter().enumerate().map(|(i, p)| (i + 1) as f64 * *p as f64).sum();
     PaySpread {
-        gini: (total > 0).then(|| 2.0 * weighted / (n * total as f64) - (n + 1.0) / n),
+        gini: gini(&pay),
         median_micro: Micro(median(&pay)),
         paid: pay.iter().filter(|p| **p > 0).count() as u64,
     }
+}
+
+fn gini(sorted: &[i128]) -> Option<f64> {
+    let (n, total) = (sorted.len() as f64, sorted.iter().sum::<i128>());
+    let weighted: f64 = sorted.iter().enumerate().map(|(i, p)| (i + 1) as f64 * *p as f64).sum();
+    (total > 0).then(|| 2.0 * weighted / (n * total as f64) - (n + 1.0) / n)
 }
 
 fn median(sorted: &[i128]) -> i128 {
@@ -398,5 +401,11 @@ mod tests {
         assert_eq!(median(&[1, 2, 9]), 2);
         assert_eq!(median(&[1, 3, 5, 9]), 4);
         assert_eq!(median(&[]), 0);
+        assert_eq!(gini(&[]), None);
+        assert_eq!(gini(&[0, 0]), None);
+        assert_eq!(gini(&[5, 5, 5, 5]), Some(0.0));
+        assert_eq!(gini(&[0, 0, 0, 8]), Some(0.75));
+        // Half of the mean absolute difference of all pairs over the mean: (1 + 2 + 1) * 2 / 9 / 2 / 2.
+        assert_eq!(gini(&[1, 2, 3]).map(|g| (g * 9.0).round()), Some(2.0));
     }
 }

@@ -56,6 +56,8 @@ pub struct Answered {
     pub fee: String,
     /// Opens the commitment of the question.
     pub salt: String,
+    /// Opens the commitment of the answer.
+    pub answer_salt: String,
 }
 
 /// A record that shaped an answer.
@@ -164,6 +166,7 @@ impl Node {
                 covered_ppm: named.covered_ppm,
                 fee: charter.query.price.to_string(),
                 salt: questions[i].salt.clone(),
+                answer_salt: hex::encode(salt.0),
             });
         }
         let entries = self.submit_all(batch)?.into_iter().collect::<Result<Vec<u64>>>()?;

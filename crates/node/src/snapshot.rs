@@ -12,19 +12,17 @@ use crate::task::{Reading, Record};
 
 /// A record of a snapshot.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// Its contribution.
-    pub contribution: u64,
+    pub(crate) contribution: u64,
     /// Its place in it.
-    pub index: u32,
+    pub(crate) index: u32,
     /// Its commitment.
-    pub commitment: Digest,
+    pub(crate) commitment: Digest,
     /// Who offered it.
-    pub author: AccountId,
-    /// What it says.
-    pub record: Record,
-    /// The same as the task reads it.
-    pub reading: Reading,
+    pub(crate) author: AccountId,
+    /// What it says, as the task reads it.
+    pub(crate) reading: Reading,
 }
 
 impl Node {
@@ -61,14 +59,12 @@ impl Node {
             for (private, verdict) in self.records_of(net, contribution)?.into_iter().zip(verdicts) {
                 if verdict.verdict == PASS || reviewed(verdict.index) {
                     let record: Record = serde_json::from_slice(&private.content)?;
-                    let reading = Reading::of(&datanet.charter.task, &record);
                     members.push(Member {
                         contribution,
                         index: private.index,
                         commitment: Digest(private.commitment),
                         author: offered.author.clone(),
-                        record,
-                        reading,
+                        reading: Reading::of(&datanet.charter.task, &record),
                     });
                 }
             }

@@ -25,7 +25,7 @@ pub struct Reading {
 impl Reading {
     /// Reads `record` by `task`. Total: any record has a reading.
     pub fn of(task: &TaskRules, record: &Record) -> Self {
-        let number = |name: &String| record.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
+        let number = |name: &String| record.get(name).and_then(number).unwrap_or(f64::NAN);
         Self {
             text: task.text.as_ref().and_then(|name| record.get(name)).and_then(word),
             numbers: task.features.iter().map(number).collect(),
@@ -37,6 +37,11 @@ impl Reading {
     pub fn view(&self) -> RecordView<'_> {
         RecordView { text: self.text.as_deref(), numbers: &self.numbers, label: self.label.as_deref() }
     }
+}
+
+/// A number, also one that is written as text: one odd cell turns a whole column of a CSV file into text.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 /// Text as it is; a number or a truth value as it is written.
