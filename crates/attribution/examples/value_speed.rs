@@ -84,7 +84,12 @@ fn main() {
     let groups = *train.groups.iter().max().unwrap() as usize + 1;
     let mut measured = Vec::new();
     if number("leave", 0.0) > 0.0 {
-        let o = LeaveOutOptions { lambda, precision, ..LeaveOutOptions::default() };
+        let o = LeaveOutOptions {
+            tolerance: number("leave", 0.05),
+            lambda,
+            precision,
+            ..LeaveOutOptions::default()
+        };
         let left =
             leave_out(train_examples, (&train.groups, groups), &v.model, bench, None, &o, &|_| {}).unwrap();
         clock.lap("leave out");

@@ -73,7 +73,7 @@ impl Tolerances {
         if size_of::<T>() == 4 {
             Self { path: 3e-4, mean: 2e-3, folds: 0.1, fold_stride: 2 }
         } else {
-            Self { path: 1e-6, mean: 1e-5, folds: 0.03, fold_stride: 1 }
+            Self { path: 1e-6, mean: 1e-5, folds: 0.05, fold_stride: 2 }
         }
     }
 }
@@ -413,7 +413,7 @@ pub(crate) fn record_products<T: Real>(
 fn thinned(nodes: &[Node], stride: usize) -> Vec<f64> {
     let last = nodes.len() - 1;
     let stride = stride.max(1);
-    let kept: Vec<usize> = (0..nodes.len()).filter(|k| (last - k) % stride == 0).collect();
+    let kept: Vec<usize> = (0..nodes.len()).filter(|k| (last - k).is_multiple_of(stride)).collect();
     let mut out = vec![0.0; nodes.len()];
     for (k, node) in nodes.iter().enumerate() {
         let after = kept.partition_point(|&j| j < k).min(kept.len() - 1);

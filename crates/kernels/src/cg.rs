@@ -58,11 +58,7 @@ pub fn solve<T: Real>(
     }
     let mut p = z.clone();
     let enough = stop.tolerance * stop.tolerance;
-    let mut active: Vec<bool> = rz
-        .iter()
-        .zip(&norm)
-        .map(|(rz, norm)| *rz > enough * norm)
-        .collect();
+    let mut active: Vec<bool> = rz.iter().zip(&norm).map(|(rz, norm)| *rz > enough * norm).collect();
     while active.contains(&true) && iterations < stop.iterations {
         operator.apply(&p, &mut q);
         iterations += 1;
@@ -76,9 +72,8 @@ pub fn solve<T: Real>(
         panel::descend(&step, lanes, &p, &q, x, &mut r);
         operator.precondition(&r, &mut z);
         let next = panel::group_dots(&r, &z, lanes);
-        let momentum: Vec<f64> = (0..rz.len())
-            .map(|g| if active[g] { next[g] / rz[g] } else { 0.0 })
-            .collect();
+        let momentum: Vec<f64> =
+            (0..rz.len()).map(|g| if active[g] { next[g] / rz[g] } else { 0.0 }).collect();
         panel::xpby(&momentum, lanes, &z, &mut p);
         for g in 0..rz.len() {
             if active[g] {
@@ -88,14 +83,7 @@ pub fn solve<T: Real>(
         }
     }
     let relative = |(rz, norm): (&f64, &f64)| {
-        if *norm > 0.0 {
-            (rz / norm).max(0.0).sqrt()
-        } else {
-            0.0
-        }
+        if *norm > 0.0 { (rz / norm).max(0.0).sqrt() } else { 0.0 }
     };
-    Solved {
-        iterations,
-        residual: rz.iter().zip(&norm).map(relative).collect(),
-    }
+    Solved { iterations, residual: rz.iter().zip(&norm).map(relative).collect() }
 }

@@ -27,9 +27,7 @@ impl<T: Real> Cholesky<T> {
             let top: Vec<T> = (k..end).flat_map(|i| a.row(i)[k..end].to_vec()).collect();
             let width = end - k;
             let below = &mut a.data_mut()[end * n..];
-            below
-                .par_chunks_mut(n)
-                .for_each(|row| solve_lower_row(&top, width, &mut row[k..end]));
+            below.par_chunks_mut(n).for_each(|row| solve_lower_row(&top, width, &mut row[k..end]));
             subtract_outer_product(&mut a, k, end);
         }
         Some(Self { lower: a })
@@ -91,15 +89,7 @@ fn subtract_product<T: Real>(
 ) {
     if inner > 0 {
         let scratch = &mut scratch[..out.len()];
-        simd::dense_product(
-            Dense {
-                data: left,
-                cols: inner,
-            },
-            right,
-            w,
-            scratch,
-        );
+        simd::dense_product(Dense { data: left, cols: inner }, right, w, scratch);
         out.iter_mut().zip(scratch).for_each(|(o, &mut s)| *o -= s);
     }
 }
@@ -109,31 +99,18 @@ fn subtract_outer_product<T: Real>(a: &mut Mat<T>, k: usize, end: usize) {
     let (n, width) = (a.rows(), end - k);
     let rest = n - end;
     let panel: Vec<T> = (end..n).flat_map(|i| a.row(i)[k..end].to_vec()).collect();
-    let across: Vec<T> = (0..width)
-        .flat_map(|c| (0..rest).map(move |i| (i, c)))
-        .map(|(i, c)| panel[i * width + c])
-        .collect();
+    let across: Vec<T> =
+        (0..width).flat_map(|c| (0..rest).map(move |i| (i, c))).map(|(i, c)| panel[i * width + c]).collect();
     let below = &mut a.data_mut()[end * n..];
-    below
-        .par_chunks_mut(BLOCK * n)
-        .enumerate()
-        .for_each(|(block, rows)| {
-            let height = rows.len() / n;
-            let left = &panel[block * BLOCK * width..][..height * width];
-            let mut product = vec![T::ZERO; height * rest];
-            simd::dense_product(
-                Dense {
-                    data: left,
-                    cols: width,
-                },
-                &across,
-                rest,
-                &mut product,
-            );
-            for (row, product) in rows.chunks_exact_mut(n).zip(product.chunks_exact(rest)) {
-                simd::axpy(-T::ONE, product, &mut row[end..]);
-            }
-        });
+    below.par_chunks_mut(BLOCK * n).enumerate().for_each(|(block, rows)| {
+        let height = rows.len() / n;
+        let left = &panel[block * BLOCK * width..][..height * width];
+        let mut product = vec![T::ZERO; height * rest];
+        simd::dense_product(Dense { data: left, cols: width }, &across, rest, &mut product);
+        for (row, product) in rows.chunks_exact_mut(n).zip(product.chunks_exact(rest)) {
+            simd::axpy(-T::ONE, product, &mut row[end..]);
+        }
+    });
 }
 
 /// Factors the square block of rows and columns `k..end` in place; false when a pivot is not positive.
@@ -224,15 +201,9 @@ impl<T: Real> LaneInverse<T> {
             }
         };
         if self.inverse.len() * (width / lanes) < 1 << 19 {
-            out.data_mut()
-                .chunks_exact_mut(width)
-                .enumerate()
-                .for_each(compute);
+            out.data_mut().chunks_exact_mut(width).enumerate().for_each(compute);
         } else {
-            out.data_mut()
-                .par_chunks_exact_mut(width)
-                .enumerate()
-                .for_each(compute);
+            out.data_mut().par_chunks_exact_mut(width).enumerate().for_each(compute);
         }
     }
 }
@@ -242,20 +213,15 @@ impl<T: Real> LaneInverse<T> {
 pub fn weighted_grams<T: Real>(columns: &Mat<T>, weights: &Mat<T>) -> Vec<T> {
     let (d, m, lanes) = (columns.rows(), columns.cols(), weights.cols());
     let mut out = vec![T::ZERO; d * d * lanes];
-    out.par_chunks_exact_mut(d * lanes)
-        .enumerate()
-        .for_each(|(j, row)| {
-            let mut pairs = vec![T::ZERO; (j + 1) * m];
-            for (l, pair) in pairs.chunks_exact_mut(m).enumerate() {
-                for ((p, &a), &b) in pair.iter_mut().zip(columns.row(j)).zip(columns.row(l)) {
-                    *p = a * b;
-                }
+    out.par_chunks_exact_mut(d * lanes).enumerate().for_each(|(j, row)| {
+        let mut pairs = vec![T::ZERO; (j + 1) * m];
+        for (l, pair) in pairs.chunks_exact_mut(m).enumerate() {
+            for ((p, &a), &b) in pair.iter_mut().zip(columns.row(j)).zip(columns.row(l)) {
+                *p = a * b;
             }
-            let pairs = Dense {
-                data: &pairs,
-                cols: m,
-            };
-            simd::dense_product(pairs, weights.data(), lanes, &mut row[..(j + 1) * lanes]);
-        });
+        }
+        let pairs = Dense { data: &pairs, cols: m };
+        simd::dense_product(pairs, weights.data(), lanes, &mut row[..(j + 1) * lanes]);
+    });
     out
 }

@@ -27,12 +27,7 @@ impl Csr {
             values.extend(row.iter().map(|&(_, v)| v));
             indptr.push(indices.len());
         }
-        Some(Self {
-            cols,
-            indptr,
-            indices,
-            values,
-        })
+        Some(Self { cols, indptr, indices, values })
     }
 
     /// Number of rows.
@@ -58,12 +53,7 @@ impl Csr {
 
     /// The rows named by `index`, in that order.
     pub fn select(&self, index: &[usize]) -> Self {
-        let mut out = Self {
-            cols: self.cols,
-            indptr: vec![0],
-            indices: Vec::new(),
-            values: Vec::new(),
-        };
+        let mut out = Self { cols: self.cols, indptr: vec![0], indices: Vec::new(), values: Vec::new() };
         for &i in index {
             let (c, v) = self.row(i);
             out.indices.extend_from_slice(c);

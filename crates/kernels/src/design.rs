@@ -28,11 +28,7 @@ struct Operand<T> {
 #[derive(Clone, Debug)]
 enum Store<T> {
     Dense(Vec<T>),
-    Sparse {
-        starts: Vec<usize>,
-        indices: Vec<u32>,
-        values: Vec<T>,
-    },
+    Sparse { starts: Vec<usize>, indices: Vec<u32>, values: Vec<T> },
 }
 
 /// Blocks that an operand is cut into at most: enough to balance the load, few enough to cost nothing.
@@ -89,23 +85,11 @@ impl<T: Real> Design<T> {
             }
         }
         Self {
-            forward: Operand::new(
-                n,
-                d,
-                Store::Sparse {
-                    starts,
-                    indices,
-                    values,
-                },
-            ),
+            forward: Operand::new(n, d, Store::Sparse { starts, indices, values }),
             transposed: Operand::new(
                 d,
                 n,
-                Store::Sparse {
-                    starts: counts,
-                    indices: rows_of,
-                    values: across,
-                },
+                Store::Sparse { starts: counts, indices: rows_of, values: across },
             ),
             sparse: true,
         }
@@ -167,12 +151,7 @@ impl<T: Real> Design<T> {
 
 impl<T: Real> Operand<T> {
     fn new(rows: usize, cols: usize, store: Store<T>) -> Self {
-        let mut operand = Self {
-            rows,
-            cols,
-            store,
-            blocks: vec![0],
-        };
+        let mut operand = Self { rows, cols, store, blocks: vec![0] };
         let share = operand.stored().div_ceil(BLOCKS).max(1);
         let mut filled = 0;
         for i in 0..rows {
@@ -233,41 +212,17 @@ impl<T: Real> Operand<T> {
     fn rows_product(&self, rows: std::ops::Range<usize>, panel: &Mat<T>, squared: bool, out: &mut [T]) {
         let width = panel.cols();
         match &self.store {
-            Store::Sparse {
-                starts,
-                indices,
-                values,
-            } => {
-                let a = Sparse {
-                    starts: &starts[rows.start..=rows.end],
-                    indices,
-                    values,
-                };
+            Store::Sparse { starts, indices, values } => {
+                let a = Sparse { starts: &starts[rows.start..=rows.end], indices, values };
                 simd::sparse_product(a, panel.data(), width, squared, out);
             }
             Store::Dense(data) => {
                 let data = &data[rows.start * self.cols..rows.end * self.cols];
                 if squared {
                     let squares: Vec<T> = data.iter().map(|&x| x * x).collect();
-                    simd::dense_product(
-                        Dense {
-                            data: &squares,
-                            cols: self.cols,
-                        },
-                        panel.data(),
-                        width,
-                        out,
-                    );
+                    simd::dense_product(Dense { data: &squares, cols: self.cols }, panel.data(), width, out);
                 } else {
-                    simd::dense_product(
-                        Dense {
-                            data,
-                            cols: self.cols,
-                        },
-                        panel.data(),
-                        width,
-                        out,
-                    );
+                    simd::dense_product(Dense { data, cols: self.cols }, panel.data(), width, out);
                 }
             }
         }

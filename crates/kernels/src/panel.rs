@@ -11,11 +11,7 @@ use crate::simd;
 
 /// Columns that `classes` numbers a row are stored in: 1, 2, 4, 8 or a multiple of 16.
 pub fn lanes_for(classes: usize) -> usize {
-    if classes <= 8 {
-        classes.max(1).next_power_of_two()
-    } else {
-        classes.next_multiple_of(16)
-    }
+    if classes <= 8 { classes.max(1).next_power_of_two() } else { classes.next_multiple_of(16) }
 }
 
 /// Unknowns of `lanes` columns that share a panel: more than one only while they are narrow.
@@ -48,10 +44,7 @@ pub fn group_dots<T: Real>(x: &Mat<T>, y: &Mat<T>, lanes: usize) -> Vec<f64> {
     let parts: Vec<Vec<f64>> = if xs.len() < WORTH_THREADS {
         xs.chunks(length).zip(ys.chunks(length)).map(sum).collect()
     } else {
-        xs.par_chunks(length)
-            .zip(ys.par_chunks(length))
-            .map(sum)
-            .collect()
+        xs.par_chunks(length).zip(ys.par_chunks(length)).map(sum).collect()
     };
     let mut out = vec![0.0; groups];
     for part in &parts {
@@ -65,15 +58,9 @@ pub fn group_dots<T: Real>(x: &Mat<T>, y: &Mat<T>, lanes: usize) -> Vec<f64> {
 /// One number for each group, written out for each column, and repeated so that loops over it are long.
 fn spread<T: Real>(per_group: &[f64], lanes: usize) -> Vec<T> {
     let width = per_group.len() * lanes;
-    let length = if per_group.len() == 1 {
-        lanes.clamp(1, 16)
-    } else {
-        width
-    };
+    let length = if per_group.len() == 1 { lanes.clamp(1, 16) } else { width };
     let repeat = 64_usize.div_ceil(length);
-    (0..length * repeat)
-        .map(|k| T::of(per_group[(k % width / lanes).min(per_group.len() - 1)]))
-        .collect()
+    (0..length * repeat).map(|k| T::of(per_group[(k % width / lanes).min(per_group.len() - 1)])).collect()
 }
 
 /// `x += step * p` and `r -= step * q`, with a step for each group.
@@ -83,14 +70,9 @@ pub fn descend<T: Real>(step: &[f64], lanes: usize, p: &Mat<T>, q: &Mat<T>, x: &
     if x.data().len() < WORTH_THREADS {
         simd::descend(&steps, p.data(), q.data(), x.data_mut(), r.data_mut());
     } else {
-        let (x, r) = (
-            x.data_mut().par_chunks_mut(length),
-            r.data_mut().par_chunks_mut(length),
-        );
+        let (x, r) = (x.data_mut().par_chunks_mut(length), r.data_mut().par_chunks_mut(length));
         let (p, q) = (p.data().par_chunks(length), q.data().par_chunks(length));
-        x.zip(r)
-            .zip(p.zip(q))
-            .for_each(|((x, r), (p, q))| simd::descend(&steps, p, q, x, r));
+        x.zip(r).zip(p.zip(q)).for_each(|((x, r), (p, q))| simd::descend(&steps, p, q, x, r));
     }
 }
 
@@ -148,12 +130,7 @@ pub fn scale_groups<T: Real>(factor: &Mat<T>, x: &Mat<T>, out: &mut Mat<T>) {
     if x.data().len() < WORTH_THREADS {
         scale(0, x.data(), out.data_mut());
     } else {
-        let pieces = x
-            .data()
-            .par_chunks(length)
-            .zip(out.data_mut().par_chunks_mut(length));
-        pieces
-            .enumerate()
-            .for_each(|(k, (x, out))| scale(k * length / width, x, out));
+        let pieces = x.data().par_chunks(length).zip(out.data_mut().par_chunks_mut(length));
+        pieces.enumerate().for_each(|(k, (x, out))| scale(k * length / width, x, out));
     }
 }

@@ -27,10 +27,7 @@ fn legendre(n: usize, x: f64) -> (f64, f64) {
     let (mut previous, mut current) = (1.0, x);
     for k in 2..=n {
         let k = k as f64;
-        (previous, current) = (
-            current,
-            ((2.0 * k - 1.0) * x * current - (k - 1.0) * previous) / k,
-        );
+        (previous, current) = (current, ((2.0 * k - 1.0) * x * current - (k - 1.0) * previous) / k);
     }
     (current, n as f64 * (x * current - previous) / (x * x - 1.0))
 }

@@ -94,10 +94,7 @@ mod tests {
             let x32 = x as f32;
             let got = f64::from(x32.exp_nonpositive());
             let want = f64::from(x32).exp();
-            assert!(
-                (got - want).abs() <= 3e-7 * want,
-                "exp({x32}) = {got}, want {want}"
-            );
+            assert!((got - want).abs() <= 3e-7 * want, "exp({x32}) = {got}, want {want}");
         }
         assert_eq!(0.0_f32.exp_nonpositive(), 1.0);
         assert!((-1e30_f32).exp_nonpositive() < 1e-37);

@@ -79,11 +79,8 @@ macro_rules! array_lanes {
             unsafe fn add_product(mut self, a: Self, b: Self) -> Self {
                 for i in 0..N {
                     // Without the unit, `mul_add` would be a slow library call.
-                    self.0[i] = if FMA {
-                        a.0[i].mul_add(b.0[i], self.0[i])
-                    } else {
-                        self.0[i] + a.0[i] * b.0[i]
-                    };
+                    self.0[i] =
+                        if FMA { a.0[i].mul_add(b.0[i], self.0[i]) } else { self.0[i] + a.0[i] * b.0[i] };
                 }
                 self
             }
@@ -101,13 +98,13 @@ array_lanes!(f32);
 array_lanes!(f64);
 
 macro_rules! unit {
-    ($unit:ty, $t:ty, $full:ty, $fma:literal) => {
+    ($unit:ty, $t:ty, $full:ty, $by8:ty, $by4:ty, $by2:ty, $fma:literal) => {
         impl Unit for $unit {
             type Elem = $t;
             type Full = $full;
-            type By8 = Array<$t, 8, $fma>;
-            type By4 = Array<$t, 4, $fma>;
-            type By2 = Array<$t, 2, $fma>;
+            type By8 = $by8;
+            type By4 = $by4;
+            type By2 = $by2;
             type By1 = Array<$t, 1, $fma>;
         }
     };
@@ -194,22 +191,25 @@ mod x86 {
         _mm256_add_pd
     );
 
+    hardware_lanes!(__m128, f32, 4, _mm_set1_ps, _mm_loadu_ps, _mm_storeu_ps, _mm_fmadd_ps, _mm_add_ps);
+    hardware_lanes!(__m128d, f64, 2, _mm_set1_pd, _mm_loadu_pd, _mm_storeu_pd, _mm_fmadd_pd, _mm_add_pd);
+
     /// 512-bit vectors.
     pub struct Avx512<T>(PhantomData<T>);
     /// 256-bit vectors.
     pub struct Avx2<T>(PhantomData<T>);
-    unit!(Avx512<f32>, f32, __m512, true);
-    unit!(Avx512<f64>, f64, __m512d, true);
-    unit!(Avx2<f32>, f32, __m256, true);
-    unit!(Avx2<f64>, f64, __m256d, true);
+    unit!(Avx512<f32>, f32, __m512, __m256, __m128, Array<f32, 2, true>, true);
+    unit!(Avx512<f64>, f64, __m512d, __m512d, __m256d, __m128d, true);
+    unit!(Avx2<f32>, f32, __m256, __m256, __m128, Array<f32, 2, true>, true);
+    unit!(Avx2<f64>, f64, __m256d, Array<f64, 8, true>, __m256d, __m128d, true);
 }
 #[cfg(target_arch = "x86_64")]
 use x86::{Avx2, Avx512};
 
 /// No vector unit assumed.
 pub struct Plain<T>(PhantomData<T>);
-unit!(Plain<f32>, f32, Array<f32, 4, false>, false);
-unit!(Plain<f64>, f64, Array<f64, 4, false>, false);
+unit!(Plain<f32>, f32, Array<f32, 4, false>, Array<f32, 8, false>, Array<f32, 4, false>, Array<f32, 2, false>, false);
+unit!(Plain<f64>, f64, Array<f64, 4, false>, Array<f64, 8, false>, Array<f64, 4, false>, Array<f64, 2, false>, false);
 #[cfg(not(target_arch = "x86_64"))]
 use {Plain as Avx2, Plain as Avx512};
 

@@ -36,11 +36,7 @@ fn sparse_body<T: Real, U: Unit<Elem = T>>(
     out: &mut [T],
 ) {
     let full = <U::Full as Lanes>::N;
-    assert_eq!(
-        out.len(),
-        (a.starts.len() - 1) * width,
-        "panel of results has the wrong size"
-    );
+    assert_eq!(out.len(), (a.starts.len() - 1) * width, "panel of results has the wrong size");
     let mut at = 0;
     while at < width {
         let left = width - at;
@@ -113,11 +109,7 @@ by_level! {
 fn dense_body<T: Real, U: Unit<Elem = T>>(a: Dense<'_, T>, panel: &[T], width: usize, out: &mut [T]) {
     let full = <U::Full as Lanes>::N;
     assert_eq!(panel.len(), a.cols * width, "panel has the wrong size");
-    assert_eq!(
-        out.len() * a.cols,
-        a.data.len() * width,
-        "panel of results has the wrong size"
-    );
+    assert_eq!(out.len() * a.cols, a.data.len() * width, "panel of results has the wrong size");
     out.fill(T::ZERO);
     for from in (0..a.cols).step_by(RUN) {
         let run = from..(from + RUN).min(a.cols);
@@ -228,14 +220,8 @@ fn lane_dot_body<T: Real, U: Unit<Elem = T>>(
     if count == 0 {
         return out.fill(T::ZERO);
     }
-    assert!(
-        (count - 1) * x_stride + lanes <= x.len(),
-        "first operand is too short"
-    );
-    assert!(
-        (count - 1) * y_stride + lanes <= y.len(),
-        "second operand is too short"
-    );
+    assert!((count - 1) * x_stride + lanes <= x.len(), "first operand is too short");
+    assert!((count - 1) * y_stride + lanes <= y.len(), "second operand is too short");
     let mut at = 0;
     while at < lanes {
         let left = lanes - at;
@@ -284,10 +270,7 @@ unsafe fn lane_dot_tile<T: Real, V: Lanes<Elem = T>>(
         for k in count / 4 * 4..count {
             sum[0] = term(sum[0], k);
         }
-        sum[0]
-            .plus(sum[1])
-            .plus(sum[2].plus(sum[3]))
-            .store(out.as_mut_ptr().add(at));
+        sum[0].plus(sum[1]).plus(sum[2].plus(sum[3])).store(out.as_mut_ptr().add(at));
     }
     V::N
 }

@@ -88,10 +88,7 @@ fn curvature_body<T: Real, U: Unit<Elem = T>>(
     lanes: usize,
     scale: &[T],
 ) {
-    let rows = panel
-        .chunks_exact_mut(width)
-        .zip(probabilities.chunks_exact(lanes))
-        .zip(scale);
+    let rows = panel.chunks_exact_mut(width).zip(probabilities.chunks_exact(lanes)).zip(scale);
     for ((row, p), &scale) in rows {
         for group in row.chunks_exact_mut(lanes) {
             let mean = dot(group, p);
@@ -139,10 +136,7 @@ by_level! {
 #[inline(always)]
 fn descend_body<T: Real, U: Unit<Elem = T>>(step: &[T], p: &[T], q: &[T], x: &mut [T], r: &mut [T]) {
     let w = step.len();
-    let rows = x
-        .chunks_mut(w)
-        .zip(r.chunks_mut(w))
-        .zip(p.chunks(w).zip(q.chunks(w)));
+    let rows = x.chunks_mut(w).zip(r.chunks_mut(w)).zip(p.chunks(w).zip(q.chunks(w)));
     for ((x, r), (p, q)) in rows {
         for ((((x, r), &p), &q), &s) in x.iter_mut().zip(r).zip(p).zip(q).zip(step) {
             *x += s * p;

@@ -28,6 +28,8 @@ impl Tolerance {
 pub struct Minimum<T> {
     /// The minimum, or the best point that the precision can see.
     pub point: Point<T>,
+    /// Gradient of the objective there.
+    pub gradient: Mat<T>,
     /// Newton steps taken.
     pub iterations: usize,
     /// Products with the curvature.
@@ -62,7 +64,7 @@ impl<T: Real> Problem<'_, T> {
             }
             let converged = gradient_norm <= goal;
             if converged || iterations == tolerance.steps {
-                return Minimum { point, iterations, products, gradient_norm, converged };
+                return Minimum { point, gradient, iterations, products, gradient_norm, converged };
             }
             gradient.data_mut().iter_mut().for_each(|g| *g = -*g);
             let (direction, cost) = self.direction(t, &point, &gradient, gradient_norm, goal);
@@ -71,7 +73,14 @@ impl<T: Real> Problem<'_, T> {
             match self.search(t, &point, &mut scores, objective, &direction, slope) {
                 Some((next, value)) => (point, objective) = (next, value),
                 None => {
-                    return Minimum { point, iterations, products, gradient_norm, converged: false };
+                    return Minimum {
+                        point,
+                        gradient,
+                        iterations,
+                        products,
+                        gradient_norm,
+                        converged: false,
+                    };
                 }
             }
             iterations += 1;
