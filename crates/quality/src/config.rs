@@ -63,9 +63,9 @@ pub enum LabelRule {
 ///   brings words of its own, of which at most [`NearRule::NOVEL_MAX`]; a text under `short_words` words must show two signs
 ///   of tampering, or be `short_similarity` alike. Also: the same words in the same order; and a long text
 ///   with no word of its own, `long_similarity` alike.
-/// - **Held**: at least `hold_similarity` alike, tampered with, and few words of its own. Also: a long text that is
-///   that much alike to one or two earlier ones without any sign of tampering; being like more than two is the mark of a
-///   template that honest people fill in, and passes.
+/// - **Held**: at least `hold_similarity` alike, tampered with, and few words of its own. Also: a long text that
+///   is `long_hold_similarity` alike to one or two earlier ones without any sign of tampering; being like more than two is the
+///   mark of a template that honest people fill in, and passes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NearRule {
@@ -73,7 +73,7 @@ pub struct NearRule {
     pub enabled: bool,
     /// Shorter texts, in words, are judged by exact duplicates only.
     pub words_min: u32,
-    /// Least [`Likeness::similarity`] to be held.
+    /// Least [`Likeness::similarity`] to be held, where tampered with.
     pub hold_similarity: f32,
     /// Greatest share of words of its own with which a text is held (two words are always allowed).
     pub hold_novel_share: f32,
@@ -87,6 +87,8 @@ pub struct NearRule {
     pub long_words: u32,
     /// Least [`Likeness::similarity`] of a long text without a word of its own to be rejected.
     pub long_similarity: f32,
+    /// Least [`Likeness::similarity`] of a long text to be held without a sign of tampering.
+    pub long_hold_similarity: f32,
     /// Greatest share of words of its own with which a long text is held without a sign of tampering.
     pub long_novel_share: f32,
 }
@@ -143,21 +145,23 @@ impl Default for NearRule {
             short_similarity: 0.95,
             long_words: 24,
             long_similarity: 0.95,
-            long_novel_share: 0.30,
+            long_hold_similarity: 0.70,
+            long_novel_share: 0.35,
         }
     }
 }
 
 impl Default for RowRule {
     fn default() -> Self {
-        RowRule { enabled: true, columns_min: 8, hold_distance: 0.12, reject_distance: 0.08 }
+        RowRule { enabled: true, columns_min: 8, hold_distance: 0.20, reject_distance: 0.15 }
     }
 }
 
 impl Default for BenchmarkRule {
     fn default() -> Self {
-        let near = NearRule { hold_similarity: 0.80, short_words: 10, short_similarity: 1.0, ..NearRule::default() };
-        BenchmarkRule { near, hold_containment: 0.5, reject_containment: 0.8 }
+        let near =
+            NearRule { hold_similarity: 0.80, short_words: 12, short_similarity: 1.0, ..NearRule::default() };
+        BenchmarkRule { near, hold_containment: 0.7, reject_containment: 0.95 }
     }
 }
 
@@ -179,24 +183,30 @@ impl NearRule {
     /// The verdict over an alignment; `None` where the newer text stands on its own.
     pub(crate) fn judge(&self, likeness: &Likeness) -> Option<Degree> {
         let similarity = likeness.similarity();
-        if !self.enabled || likeness.least() < self.words_min || similarity < self.hold_similarity {
+        if !self.enabled || likeness.least() < self.words_min {
             return None;
         }
         if self.is_copy(likeness) {
             return Some(Degree::Certain);
         }
         let within = |share: f32| likeness.novel() as f32 <= share * likeness.newer as f32;
-        if likeness.tampering() > 0 && (likeness.novel() <= Self::NOVEL_MAX || within(self.hold_novel_share)) {
+        let tampered = similarity >= self.hold_similarity && likeness.tampering() > 0;
+        if tampered && (likeness.novel() <= Self::NOVEL_MAX || within(self.hold_novel_share)) {
             return Some(Degree::Possible);
         }
-        (likeness.least() >= self.long_words && within(self.long_novel_share)).then_some(Degree::Alike)
+        let alike = similarity >= self.long_hold_similarity && within(self.long_novel_share);
+        (likeness.least() >= self.long_words && alike).then_some(Degree::Alike)
     }
 
     fn is_copy(&self, likeness: &Likeness) -> bool {
         let (similarity, signs) = (likeness.similarity(), likeness.tampering());
         let clear = likeness.least() >= self.short_words || signs >= 2 || similarity >= self.short_similarity;
-        let tampered = signs > 0 && likeness.novel() <= signs.min(Self::NOVEL_MAX) && similarity >= self.reject_similarity;
-        let excerpt = likeness.novel() == 0 && likeness.least() >= self.long_words && similarity >= self.long_similarity;
+        let tampered = signs > 0
+            && likeness.novel() <= signs.min(Self::NOVEL_MAX)
+            && similarity >= self.reject_similarity;
+        let excerpt = likeness.novel() == 0
+            && likeness.least() >= self.long_words
+            && similarity >= self.long_similarity;
         likeness.same_words() || excerpt || (tampered && clear)
     }
 }
@@ -229,8 +239,16 @@ impl GateConfig {
         let checks = [
             ("schema.text_bytes_max", self.schema.text_bytes_max > 0, "must be at least 1"),
             ("near", self.near.is_valid(), NearRule::VALID),
-            ("rows.hold_distance", rows.hold_distance > 0.0 && rows.hold_distance <= 1.0, "must be above 0 and at most 1"),
-            ("rows.reject_distance", (0.0..=rows.hold_distance).contains(&rows.reject_distance), "must be between 0 and rows.hold_distance"),
+            (
+                "rows.hold_distance",
+                rows.hold_distance > 0.0 && rows.hold_distance <= 1.0,
+                "must be above 0 and at most 1",
+            ),
+            (
+                "rows.reject_distance",
+                (0.0..=rows.hold_distance).contains(&rows.reject_distance),
+                "must be between 0 and rows.hold_distance",
+            ),
             ("benchmark.near", benchmark.near.is_valid(), NearRule::VALID),
             ("benchmark.hold_containment", benchmark.hold_containment > 0.0, "must be above 0"),
             (
@@ -247,10 +265,19 @@ impl GateConfig {
 }
 
 impl NearRule {
-    const VALID: &'static str = "similarities and shares must be between 0 and 1, and 0.5 <= hold_similarity <= reject_similarity";
+    const VALID: &'static str =
+        "similarities and shares must be between 0 and 1, and 0.5 <= hold_similarity <= reject_similarity";
 
     fn is_valid(&self) -> bool {
-        let shares = [self.hold_novel_share, self.long_novel_share, self.short_similarity, self.long_similarity, self.reject_similarity];
-        shares.iter().all(|share| (0.0..=1.0).contains(share)) && (0.5..=self.reject_similarity).contains(&self.hold_similarity)
+        let shares = [
+            self.hold_novel_share,
+            self.long_hold_similarity,
+            self.long_novel_share,
+            self.short_similarity,
+            self.long_similarity,
+            self.reject_similarity,
+        ];
+        shares.iter().all(|share| (0.0..=1.0).contains(share))
+            && (0.5..=self.reject_similarity).contains(&self.hold_similarity)
     }
 }

@@ -30,9 +30,26 @@
 //! | exact | `normalise.rs` | content offered before, up to case, white space and Unicode form |
 //! | near | `near.rs`, `likeness.rs`, `rows.rs` | lightly edited text, or numbers moved by a little |
 //!
+//! Duplicates are judged on features, never on labels: content is owned once, whatever it is called. The same content
+//! under another label is rejected too (`conflicting_duplicate`): it says that one of the two labels is wrong, which is a matter for a
+//! dispute of the first record, not for a second payment. A *near* copy under another label may be an honest contrast,
+//! the most useful record there is, so it is held for a person.
+//!
 //! Only a record that passed or is held becomes an *original* that later records are compared with. A copy of a
 //! copy is therefore always traced to the first original, a broken record never owns content, and a chain of
 //! rejected copies cannot drift away from what it copied and block somebody else's own work.
+//!
+//! Measured with the default thresholds (`cargo run --release -p assay-quality --example gate_quality`), both folds of
+//! the benchmark sealed; a rejection is right unless the record is clean:
+//!
+//! | community | exact copies, leaks | near copies rejected, with held | edited leaks rejected, with held | clean rejected, held | precision of rejections |
+//! |---|---|---|---|---|---|
+//! | Banking77, questions of 11 words | 100%, 100% | 70%, 91% | 60%, 89% | 0.56%, 4.7% | 0.981 |
+//! | MedQuAD, answers of 200 words | 100%, 100% | 93%, 99% | 94%, 98% | 0.40%, 5.4% | 0.989 |
+//!
+//! Honest people ask a bank the same things in nearly the same words: about half of the clean rejections above are of that kind
+//! against the benchmark. Thresholds are the charter's to set; look-alike letters of other scripts, paraphrase and translation
+//! are beyond these gates.
 
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
 

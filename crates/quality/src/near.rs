@@ -18,9 +18,9 @@ const ROWS: usize = 3;
 /// Texts that one bucket keeps.
 const BUCKET_MAX: u32 = 64;
 /// Candidates of one query that are aligned word by word.
-const VERIFIED_MAX: usize = 48;
+const VERIFIED_MAX: usize = 16;
 /// Candidates below this estimated resemblance are dropped unseen.
-const ESTIMATE_MIN: f32 = 0.20;
+const ESTIMATE_MIN: f32 = 0.30;
 const NONE: u32 = u32::MAX;
 
 const _: () = assert!(BANDS * ROWS <= SLOTS);
@@ -74,7 +74,11 @@ impl NearIndex {
     }
 
     /// The best of the texts that `judge` does not turn down: by judgement, then by similarity, then the first comer.
-    pub fn nearest<S: Ord>(&self, sketch: &Sketch, mut judge: impl FnMut(u32, &Likeness) -> Option<S>) -> Option<NearMatch<S>> {
+    pub fn nearest<S: Ord>(
+        &self,
+        sketch: &Sketch,
+        mut judge: impl FnMut(u32, &Likeness) -> Option<S>,
+    ) -> Option<NearMatch<S>> {
         let candidates = self.candidates(sketch);
         if candidates.is_empty() {
             return None;

@@ -31,7 +31,8 @@ pub fn normalise(text: &str) -> String {
 }
 
 fn round(text: &str) -> String {
-    let folded: String = text.nfkc().filter(|&c| !is_invisible(c)).flat_map(char::to_lowercase).flat_map(fold).collect();
+    let folded: String =
+        text.nfkc().filter(|&c| !is_invisible(c)).flat_map(char::to_lowercase).flat_map(fold).collect();
     squeeze(folded.nfkc())
 }
 

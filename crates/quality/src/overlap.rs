@@ -3,9 +3,9 @@
 //! Three comparisons, from the strict to the loose: the same content; a lightly edited copy (the near-duplicate rule of
 //! the datanet); an item of the benchmark embedded in a longer record (the share of the item's 5-word shingles found in the record,
 //! as in the contamination checks of GPT-3 and after, which use 8 to 13 words: items here are shorter). Shingles common to
-//! more than [`COMMON_MIN`] items are boilerplate and count for nothing. Nothing about the item is revealed.
+//! several items are boilerplate and count for nothing. Nothing about the item is revealed.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::config::{Degree, GateConfig, LabelRule};
 use crate::near::NearIndex;
@@ -19,12 +19,12 @@ use crate::verdict::{Reason, Verdict};
 const GRAM: usize = 5;
 /// Items with fewer shingles of their own are too short to be told from a turn of phrase.
 const GRAMS_MIN: u32 = 8;
-/// Items that share a shingle, above which it is boilerplate.
-const COMMON_MIN: usize = 8;
+/// Items that may share a shingle; what more of them share is boilerplate, which honest people write as well.
+const SHARED_MAX: usize = 1;
 
 /// The sealed items, all folds together.
 pub struct BenchmarkIndex {
-    keys: FxHashMap<ContentKey, ()>,
+    keys: FxHashSet<ContentKey>,
     texts: NearIndex,
     text_labels: Vec<Option<Box<str>>>,
     rows: RowIndex,
@@ -43,7 +43,7 @@ impl BenchmarkIndex {
         let scale = RowScale::learn(items.iter().map(|item| item.numbers).filter(|row| !row.is_empty()));
         let rows = RowIndex::new(Some(scale.clone()), config.rows.hold_distance, config.rows.columns_min);
         let mut index = BenchmarkIndex {
-            keys: FxHashMap::default(),
+            keys: FxHashSet::default(),
             texts: NearIndex::new(),
             text_labels: Vec::new(),
             rows,
@@ -64,7 +64,7 @@ impl BenchmarkIndex {
 
     fn insert(&mut self, item: &RecordView<'_>) {
         let normal = item.text.map(normalise);
-        self.keys.insert(ContentKey::new(normal.as_deref(), item.numbers), ());
+        self.keys.insert(ContentKey::new(normal.as_deref(), item.numbers));
         let label = item.label.map(Box::from);
         match normal {
             Some(normal) => {
@@ -83,7 +83,7 @@ impl BenchmarkIndex {
     }
 
     fn drop_boilerplate(&mut self) {
-        self.grams.retain(|_, items| items.len() <= COMMON_MIN);
+        self.grams.retain(|_, items| items.len() <= SHARED_MAX);
         self.gram_counts = vec![0; self.text_labels.len()];
         for items in self.grams.values() {
             items.iter().for_each(|&item| self.gram_counts[item as usize] += 1);
@@ -91,8 +91,14 @@ impl BenchmarkIndex {
     }
 
     /// The verdict over a record whose content is given in normal form; `Pass` where it stands on its own.
-    pub(crate) fn check(&self, key: ContentKey, sketch: Option<&Sketch>, record: &RecordView<'_>, config: &GateConfig) -> Verdict {
-        if self.keys.contains_key(&key) {
+    pub(crate) fn check(
+        &self,
+        key: ContentKey,
+        sketch: Option<&Sketch>,
+        record: &RecordView<'_>,
+        config: &GateConfig,
+    ) -> Verdict {
+        if self.keys.contains(&key) {
             return Verdict::Reject(Reason::BenchmarkOverlap);
         }
         let near = match sketch {
@@ -127,7 +133,15 @@ impl BenchmarkIndex {
 
     /// Whether an item is embedded in the text.
     fn contained(&self, sketch: &Sketch, config: &GateConfig) -> Option<Degree> {
-        let mut items: Vec<u32> = grams(sketch.normal()).iter().filter_map(|gram| self.grams.get(gram)).flatten().copied().collect();
+        if self.grams.is_empty() {
+            return None;
+        }
+        let mut items: Vec<u32> = grams(sketch.normal())
+            .iter()
+            .filter_map(|gram| self.grams.get(gram))
+            .flatten()
+            .copied()
+            .collect();
         items.sort_unstable();
         let share = |run: &[u32]| {
             let own = self.gram_counts[run[0] as usize];

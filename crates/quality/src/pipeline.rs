@@ -52,7 +52,8 @@ impl Gates {
     pub fn new(config: GateConfig, sealed: &[RecordView<'_>]) -> Result<Self, ConfigError> {
         config.validate()?;
         let benchmark = BenchmarkIndex::new(sealed.iter().copied(), &config);
-        let rows = RowIndex::new(benchmark.scale().cloned(), config.rows.hold_distance, config.rows.columns_min);
+        let rows =
+            RowIndex::new(benchmark.scale().cloned(), config.rows.hold_distance, config.rows.columns_min);
         Ok(Gates {
             config,
             benchmark,
@@ -168,7 +169,11 @@ impl Gates {
             Some(soften(degree.min(rows), &self.config.schema.label, record.label, original.label.as_deref()))
         })?;
         let template = found.judgement == Degree::Alike && alike > ALIKE_MAX;
-        (!template).then_some((self.text_owners[found.id as usize], found.likeness.similarity(), found.judgement))
+        (!template).then_some((
+            self.text_owners[found.id as usize],
+            found.likeness.similarity(),
+            found.judgement,
+        ))
     }
 
     fn near_row(&self, record: &RecordView<'_>) -> Option<(u32, f32, Degree)> {
@@ -198,7 +203,12 @@ impl Gates {
             self.row_owners.push(owner);
             self.rows.insert(record.numbers)
         });
-        self.originals.push(Original { at, label: record.label.map(Box::from), row, has_text: sketch.is_some() });
+        self.originals.push(Original {
+            at,
+            label: record.label.map(Box::from),
+            row,
+            has_text: sketch.is_some(),
+        });
     }
 }
 

@@ -87,7 +87,8 @@ impl RowScale {
             if unit.is_finite() { unit } else { f64::MAX }
         };
         let mut units: Vec<f64> = (0..self.columns()).map(own).collect();
-        let mut ranges: Vec<f64> = (0..self.columns()).map(|column| self.high[column] - self.low[column]).collect();
+        let mut ranges: Vec<f64> =
+            (0..self.columns()).map(|column| self.high[column] - self.low[column]).collect();
         ranges.retain(|&range| range > 0.0);
         ranges.sort_unstable_by(f64::total_cmp);
         let Some(&greatest) = ranges.last() else { return };
@@ -167,7 +168,11 @@ impl RowIndex {
 
     /// The best of the older rows that `judge` does not turn down, with its distance: by judgement, then by distance,
     /// then the first comer.
-    pub fn nearest<S: Ord>(&self, row: &[f64], mut judge: impl FnMut(u32, f64) -> Option<S>) -> Option<(u32, f64, S)> {
+    pub fn nearest<S: Ord>(
+        &self,
+        row: &[f64],
+        mut judge: impl FnMut(u32, f64) -> Option<S>,
+    ) -> Option<(u32, f64, S)> {
         if !self.judges(row) {
             return None;
         }
@@ -182,7 +187,10 @@ impl RowIndex {
                 continue;
             }
             let Some(judgement) = judge(id, distance) else { continue };
-            if best.as_ref().is_none_or(|(_, least, held)| judgement.cmp(held).then(least.total_cmp(&distance)).is_gt()) {
+            if best
+                .as_ref()
+                .is_none_or(|(_, least, held)| judgement.cmp(held).then(least.total_cmp(&distance)).is_gt())
+            {
                 best = Some((id, distance, judgement));
             }
         }
@@ -250,5 +258,88 @@ impl Tables {
             let offset = (mix(projection as u64 + 0x5EED) >> 11) as f64 / (1u64 << 53) as f64;
             (sums[projection] / self.width + offset).floor() as i64
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of clustered uniform numbers, and copies moved by `noise` of the range.
+    fn rows(count: usize, columns: usize, noise: f64) -> Vec<Vec<f64>> {
+        let uniform = |i: usize, j: usize| (mix((i * 1_000 + j) as u64) >> 11) as f64 / (1u64 << 53) as f64;
+        let base =
+            |i: usize| (0..columns).map(|j| uniform(i % 8, j) + uniform(i + 8, j)).collect::<Vec<f64>>();
+        let copy = |i: usize| {
+            base(i).iter().enumerate().map(|(j, x)| x + noise * (uniform(i + 9_999, j) - 0.5)).collect()
+        };
+        (0..count).map(base).chain((0..count / 4).map(copy)).collect()
+    }
+
+    #[test]
+    fn hashing_finds_what_brute_force_finds() {
+        let rows = rows(800, 24, 0.2);
+        let scale = RowScale::learn(rows.iter().map(Vec::as_slice));
+        let mut index = RowIndex::new(Some(scale.clone()), 0.2, 8);
+        let (mut exhaustive, mut agreed) = (0, 0);
+        for (i, row) in rows.iter().enumerate() {
+            let distances = rows[..i].iter().map(|older| scale.distance(row, older)).enumerate();
+            let nearest =
+                distances.min_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, distance)| *distance <= 0.2);
+            let found = index.nearest(row, |_, _| Some(())).map(|(id, distance, ())| (id as usize, distance));
+            exhaustive += usize::from(nearest.is_some());
+            agreed += usize::from(nearest.is_some() && nearest == found);
+            assert!(nearest.is_some() || found.is_none());
+            index.insert(row);
+        }
+        assert!(exhaustive >= 200, "{exhaustive} pairs");
+        assert!(agreed as f64 >= 0.985 * exhaustive as f64, "{agreed} of {exhaustive}");
+    }
+
+    #[test]
+    fn a_scale_learned_from_the_stream_finds_copies_before_and_after_it_is_frozen() {
+        let rows = rows(400, 16, 0.05);
+        let mut index = RowIndex::new(None, 0.2, 8);
+        let mut copies = 0;
+        for row in rows[..400].iter().chain(&rows[400..]) {
+            copies += usize::from(index.nearest(row, |_, _| Some(())).is_some());
+            index.insert(row);
+        }
+        assert_eq!(copies, 100);
+        let mut early = RowIndex::new(None, 0.2, 8);
+        rows[..JUDGED_MIN].iter().for_each(|row| {
+            early.insert(row);
+        });
+        assert!(early.nearest(&rows[400], |_, _| Some(())).is_some());
+    }
+
+    #[test]
+    fn columns_of_like_range_share_a_unit_and_others_keep_their_own() {
+        let pixels: Vec<Vec<f64>> =
+            (0..50).map(|i| vec![f64::from(i % 16), 0.0, f64::from(i % 3), f64::from(i % 13)]).collect();
+        let scale = RowScale::learn(pixels.iter().map(Vec::as_slice));
+        assert!(scale.units.windows(2).all(|two| two[0] == two[1]));
+        let table: Vec<Vec<f64>> = (0..50)
+            .map(|i| vec![f64::from(i), 1000.0 * f64::from(i % 7), 0.001 * f64::from(i % 5)])
+            .collect();
+        let scale = RowScale::learn(table.iter().map(Vec::as_slice));
+        assert!(scale.units[1] > 10.0 * scale.units[0] && scale.units[0] > 10.0 * scale.units[2]);
+        assert_eq!(scale.distance(&table[0], &table[0]), 0.0);
+        assert_eq!(scale.distance(&table[0], &[1e9, 1e9, 1e9]), 1.0);
+        assert_eq!(scale.distance(&table[0], &[1.0]), 1.0);
+    }
+
+    #[test]
+    fn no_numbers_make_it_panic() {
+        let extreme = [f64::MAX, f64::MIN, 0.0, f64::MIN_POSITIVE, -1.0, 1.0, 2.0, 3.0];
+        for given in [None, Some(RowScale::learn(std::iter::repeat_n(extreme.as_slice(), 20)))] {
+            let mut index = RowIndex::new(given, 0.2, 8);
+            for turn in 0..300 {
+                let mut row = extreme;
+                row.rotate_left(turn % 8);
+                index.nearest(&row, |_, distance| Some(distance.is_nan()).filter(|nan| !nan));
+                index.insert(&row[..8 - turn % 2]);
+            }
+        }
     }
 }

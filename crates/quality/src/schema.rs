@@ -66,8 +66,8 @@ impl LabelRule {
 
     /// Whether two labels contradict each other.
     pub(crate) fn conflict(&self, a: Option<&str>, b: Option<&str>) -> bool {
-        let trimmed = |label: Option<&str>| label.map_or(String::new(), |label| label.trim().to_string());
-        *self != LabelRule::Number && trimmed(a) != trimmed(b)
+        let (a, b) = (a.unwrap_or_default().trim(), b.unwrap_or_default().trim());
+        *self != LabelRule::Number && a != b
     }
 }
 
@@ -87,7 +87,13 @@ mod tests {
     #[test]
     fn each_fault_has_its_reason() {
         let known = LabelRule::OneOf(BTreeSet::from(["cat".to_string()]));
-        let rule = SchemaRule { text_required: true, columns: Some(2), label: known, text_bytes_max: 20, ..Default::default() };
+        let rule = SchemaRule {
+            text_required: true,
+            columns: Some(2),
+            label: known,
+            text_bytes_max: 20,
+            ..Default::default()
+        };
         let good = record(Some("a cat"), &[1.0, 2.0], Some(" cat "));
         assert_eq!(rule.check(&good), Ok(()));
         for (bad, reason) in [

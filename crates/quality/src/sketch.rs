@@ -12,14 +12,14 @@
 //!   their trigrams.
 //!
 //! Texts in between are sketched both ways. Two texts without a common scheme differ in length by
-//! more than 40 to 24, so that their word overlap (Dice) cannot exceed 2 * 23 / (23 + 41) = 0.72.
+//! more than 24 to 14, so that their word overlap (Dice) cannot exceed 2 * 13 / (13 + 25) = 0.68.
 
 /// Slots of a signature.
 pub const SLOTS: usize = 128;
 /// Longest text, in words, with character shingles.
-pub(crate) const SHORT_MAX_WORDS: usize = 40;
+pub(crate) const SHORT_MAX_WORDS: usize = 24;
 /// Shortest text, in words, with word shingles.
-pub(crate) const LONG_MIN_WORDS: usize = 24;
+pub(crate) const LONG_MIN_WORDS: usize = 14;
 
 /// A MinHash signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +40,9 @@ impl Sketch {
         let hashes: Vec<u64> = words(&normal).map(|word| hash_bytes(word.as_bytes())).collect();
         let short = (!hashes.is_empty() && hashes.len() <= SHORT_MAX_WORDS)
             .then(|| Box::new(Signature::of(words(&normal).flat_map(trigrams))));
-        let long = (hashes.len() >= LONG_MIN_WORDS)
-            .then(|| Box::new(Signature::of(hashes.windows(2).map(|pair| mix(pair[0].rotate_left(23) ^ pair[1])))));
+        let long = (hashes.len() >= LONG_MIN_WORDS).then(|| {
+            Box::new(Signature::of(hashes.windows(2).map(|pair| mix(pair[0].rotate_left(23) ^ pair[1]))))
+        });
         Sketch { normal, short, long }
     }
 
@@ -115,7 +116,8 @@ pub(crate) fn words(normal: &str) -> impl Iterator<Item = &str> {
 
 /// Where the word ends that begins `rest` with the character `first`; 0 where none begins.
 fn word_end(rest: &str, first: char, before: char) -> usize {
-    let signed = first == '-' && before.is_whitespace() && rest[1..].starts_with(|c: char| c.is_ascii_digit());
+    let signed =
+        first == '-' && before.is_whitespace() && rest[1..].starts_with(|c: char| c.is_ascii_digit());
     if is_unspaced(first) || (!first.is_alphanumeric() && !signed) {
         return if is_unspaced(first) || is_symbol(first) { first.len_utf8() } else { 0 };
     }
@@ -124,7 +126,11 @@ fn word_end(rest: &str, first: char, before: char) -> usize {
     let mut chars = rest[end..].chars().peekable();
     while let Some(c) = chars.next() {
         let joins = |next: &char| {
-            if last.is_ascii_digit() { matches!(c, '.' | ',' | ':' | '/') && next.is_ascii_digit() } else { is_apostrophe(c) && next.is_alphanumeric() }
+            if last.is_ascii_digit() {
+                matches!(c, '.' | ',' | ':' | '/') && next.is_ascii_digit()
+            } else {
+                is_apostrophe(c) && next.is_alphanumeric()
+            }
         };
         let inside = (c.is_alphanumeric() && !is_unspaced(c)) || chars.peek().is_some_and(joins);
         if !inside {
@@ -180,7 +186,7 @@ pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
     hash
 }
 
-/// The 64-bit finaliser "rrmxmx"-style mixer of Pelle Evensen's and Steele's family: two multiply-xorshift rounds.
+/// A 64-bit mixer, fixed for ever: xorshift and multiply, twice.
 pub(crate) fn mix(mut x: u64) -> u64 {
     x ^= x >> 32;
     x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
@@ -202,9 +208,15 @@ mod tests {
 
     #[test]
     fn words_of_many_scripts() {
-        assert_eq!(list("it's 'quoted', isn't it? 1.5 don’t"), ["it's", "quoted", "isn't", "it", "1.5", "don’t"]);
+        assert_eq!(
+            list("it's 'quoted', isn't it? 1.5 don’t"),
+            ["it's", "quoted", "isn't", "it", "1.5", "don’t"]
+        );
         assert_eq!(list("日本 abc語x"), ["日", "本", "abc", "語", "x"]);
-        assert_eq!(list("from -5 to 10:30, a-b x<3 €2, 7. 1,000/2"), ["from", "-5", "to", "10:30", "a", "b", "x", "<", "3", "€", "2", "7", "1,000/2"]);
+        assert_eq!(
+            list("from -5 to 10:30, a-b x<3 €2, 7. 1,000/2"),
+            ["from", "-5", "to", "10:30", "a", "b", "x", "<", "3", "€", "2", "7", "1,000/2"]
+        );
         assert_eq!(list("é ✓ 😀"), ["é", "✓", "😀"]);
         assert_eq!(list("... '' — "), Vec::<&str>::new());
         assert_eq!(list(""), Vec::<&str>::new());
@@ -219,11 +231,11 @@ mod tests {
 
     #[test]
     fn every_length_has_a_sketch() {
-        for count in [0, 1, 5, 23, 24, 40, 41, 500] {
+        for count in [0, 1, 5, 13, 14, 24, 25, 500] {
             let text: Vec<String> = (0..count).map(|i| format!("word{i}")).collect();
             let sketch = Sketch::new(text.join(" "));
-            assert_eq!(sketch.short.is_some(), (1..=40).contains(&count), "{count}");
-            assert_eq!(sketch.long.is_some(), count >= 24, "{count}");
+            assert_eq!(sketch.short.is_some(), (1..=24).contains(&count), "{count}");
+            assert_eq!(sketch.long.is_some(), count >= 14, "{count}");
         }
     }
 

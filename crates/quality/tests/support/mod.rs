@@ -1,5 +1,11 @@
 //! Real data for measuring the gates; every loader returns `None` where the data is not on this machine.
-#![allow(dead_code, clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::disallowed_macros
+)]
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,7 +15,7 @@ use assay_quality::{Finding, GateConfig, Gates, RecordView, Verdict};
 use serde_json::Value;
 
 /// The folder of the data sets: `ASSAY_DATA`, or a folder beside the repository.
-pub fn data(path: &str) -> Option<PathBuf> {
+pub(crate) fn data(path: &str) -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
     let root = std::env::var_os("ASSAY_DATA").map_or_else(|| PathBuf::from(beside), PathBuf::from);
     let path = root.join(path);
@@ -20,7 +26,7 @@ pub fn data(path: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-pub fn unpack(path: &str) -> Option<String> {
+pub(crate) fn unpack(path: &str) -> Option<String> {
     let file = std::fs::File::open(data(path)?).unwrap();
     let mut text = String::new();
     if path.ends_with(".zst") {
@@ -33,46 +39,51 @@ pub fn unpack(path: &str) -> Option<String> {
     Some(text)
 }
 
-pub fn json_lines(path: &str) -> Option<Vec<Value>> {
+pub(crate) fn json_lines(path: &str) -> Option<Vec<Value>> {
     Some(unpack(path)?.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
 /// A labelled text with its id.
-pub struct Row {
-    pub id: String,
-    pub text: String,
-    pub label: String,
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) text: String,
+    pub(crate) label: String,
 }
 
 impl Row {
-    pub fn view(&self) -> RecordView<'_> {
+    pub(crate) fn view(&self) -> RecordView<'_> {
         RecordView::text(&self.text, &self.label)
     }
 }
 
 fn rows(path: &str) -> Option<Vec<Row>> {
     let field = |value: &Value, name: &str| value[name].as_str().unwrap().to_string();
-    let row = |value: &Value| Row { id: field(value, "id"), text: field(value, "text"), label: field(value, "label") };
+    let row = |value: &Value| Row {
+        id: field(value, "id"),
+        text: field(value, "text"),
+        label: field(value, "label"),
+    };
     Some(json_lines(path)?.iter().map(row).collect())
 }
 
 /// A simulated community: what came in, what is sealed, and the truth about every record.
-pub struct Community {
-    pub name: String,
-    pub offered: Vec<Row>,
-    pub sealed: Vec<Row>,
+pub(crate) struct Community {
+    pub(crate) name: String,
+    pub(crate) offered: Vec<Row>,
+    pub(crate) sealed: Vec<Row>,
     /// Kind, and the id of the record it copies, per offered record.
-    pub truth: Vec<(String, Option<String>)>,
+    pub(crate) truth: Vec<(String, Option<String>)>,
     /// Row of the source set that each offered record came from, empty where none.
-    pub source: Vec<String>,
+    pub(crate) source: Vec<String>,
 }
 
 impl Community {
-    pub fn load(name: &str) -> Option<Self> {
+    pub(crate) fn load(name: &str) -> Option<Self> {
         let mut sealed = rows(&format!("{name}/valid.jsonl.gz"))?;
         sealed.extend(rows(&format!("{name}/test.jsonl.gz"))?);
         let truth: Value = serde_json::from_str(&unpack(&format!("{name}/truth.json"))?).unwrap();
-        let entry = |value: &Value| (value[1].as_str().unwrap().to_string(), value[2].as_str().map(str::to_string));
+        let entry =
+            |value: &Value| (value[1].as_str().unwrap().to_string(), value[2].as_str().map(str::to_string));
         let source = |value: &Value| value[3].as_str().unwrap_or_default().to_string();
         Some(Community {
             source: truth["records"].as_array().unwrap().iter().map(source).collect(),
@@ -83,13 +94,13 @@ impl Community {
         })
     }
 
-    pub fn run(&self, config: &GateConfig) -> Vec<Finding> {
+    pub(crate) fn run(&self, config: &GateConfig) -> Vec<Finding> {
         let sealed: Vec<_> = self.sealed.iter().map(Row::view).collect();
         let offered: Vec<_> = self.offered.iter().map(Row::view).collect();
         Gates::new(config.clone(), &sealed).unwrap().check_batch(&offered)
     }
 
-    pub fn tally(&self, findings: &[Finding]) -> Tally {
+    pub(crate) fn tally(&self, findings: &[Finding]) -> Tally {
         let mut tally = Tally::default();
         for (finding, (kind, _)) in findings.iter().zip(&self.truth) {
             let counts = tally.kinds.entry(kind.clone()).or_default();
@@ -107,49 +118,55 @@ impl Community {
 }
 
 #[derive(Default)]
-pub struct Counts {
-    pub total: usize,
-    pub held: usize,
-    pub rejected: usize,
-    pub reasons: BTreeMap<&'static str, usize>,
+pub(crate) struct Counts {
+    pub(crate) total: usize,
+    pub(crate) held: usize,
+    pub(crate) rejected: usize,
+    pub(crate) reasons: BTreeMap<&'static str, usize>,
 }
 
 /// Verdicts by true kind.
 #[derive(Default)]
-pub struct Tally {
-    pub kinds: BTreeMap<String, Counts>,
+pub(crate) struct Tally {
+    pub(crate) kinds: BTreeMap<String, Counts>,
 }
 
 /// Kinds that hold somebody's own content, whatever its label or worth.
-pub const OWN: [&str; 3] = ["clean", "wrong_label", "off_topic"];
+pub(crate) const OWN: [&str; 3] = ["clean", "wrong_label", "off_topic"];
 
 impl Tally {
-    pub fn rejected(&self, kind: &str) -> f64 {
+    pub(crate) fn rejected(&self, kind: &str) -> f64 {
         self.kinds.get(kind).map_or(0.0, |counts| counts.rejected as f64 / counts.total as f64)
     }
 
-    pub fn stopped(&self, kind: &str) -> f64 {
-        self.kinds.get(kind).map_or(0.0, |counts| (counts.rejected + counts.held) as f64 / counts.total as f64)
+    pub(crate) fn stopped(&self, kind: &str) -> f64 {
+        self.kinds
+            .get(kind)
+            .map_or(0.0, |counts| (counts.rejected + counts.held) as f64 / counts.total as f64)
     }
 
     /// The share of rejected records that are not clean: one minus the share of rejections that wrong a person.
-    pub fn precision(&self) -> f64 {
+    pub(crate) fn precision(&self) -> f64 {
         let all: usize = self.kinds.values().map(|counts| counts.rejected).sum();
         1.0 - self.kinds.get("clean").map_or(0, |counts| counts.rejected) as f64 / all.max(1) as f64
     }
 }
 
 /// The rows of a tabular set, training then test part, and their labels (the last column, or the one named so).
-pub fn csv_rows(name: &str) -> Option<(Vec<Vec<f64>>, Vec<String>)> {
+pub(crate) fn csv_rows(name: &str) -> Option<(Vec<Vec<f64>>, Vec<String>)> {
     let (mut rows, mut labels) = (Vec::new(), Vec::new());
     for part in ["train", "test"] {
         let text = unpack(&format!("{name}/{part}.csv.gz"))?;
         let mut lines = text.lines();
         let head: Vec<&str> = lines.next()?.split(',').collect();
-        let label = head.iter().position(|column| ["label", "target", "class"].contains(column)).unwrap_or(head.len() - 1);
+        let label = head
+            .iter()
+            .position(|column| ["label", "target", "class"].contains(column))
+            .unwrap_or(head.len() - 1);
         for line in lines {
             let cells: Vec<&str> = line.split(',').collect();
-            let numbers = cells.iter().enumerate().filter(|&(column, _)| column != label && head[column] != "id");
+            let numbers =
+                cells.iter().enumerate().filter(|&(column, _)| column != label && head[column] != "id");
             rows.push(numbers.map(|(_, cell)| cell.parse().unwrap()).collect());
             labels.push(cells[label].to_string());
         }
@@ -158,7 +175,7 @@ pub fn csv_rows(name: &str) -> Option<(Vec<Vec<f64>>, Vec<String>)> {
 }
 
 /// Copies of rows with uniform noise of up to `share` of each column's range.
-pub fn noisy(rows: &[Vec<f64>], share: f64) -> Vec<Vec<f64>> {
+pub(crate) fn noisy(rows: &[Vec<f64>], share: f64) -> Vec<Vec<f64>> {
     let columns = rows[0].len();
     let range = |column: usize| {
         let values = rows.iter().map(|row| row[column]);
@@ -170,5 +187,7 @@ pub fn noisy(rows: &[Vec<f64>], share: f64) -> Vec<Vec<f64>> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 11) as f64 / (1u64 << 53) as f64 * 2.0 - 1.0
     };
-    rows.iter().map(|row| row.iter().zip(&ranges).map(|(x, range)| x + uniform() * share * range).collect()).collect()
+    rows.iter()
+        .map(|row| row.iter().zip(&ranges).map(|(x, range)| x + uniform() * share * range).collect())
+        .collect()
 }
