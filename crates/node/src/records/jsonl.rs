@@ -29,8 +29,10 @@ pub(super) fn read(file: &str, mut input: impl BufRead) -> Result<RecordTable, R
         let parsed = row.read(text);
         let Row { field, fault, .. } = row;
         if let Err(error) = parsed {
-            let fault = fault.unwrap_or_else(|| syntax(text, &error)).at(file, place);
-            return Err(if let Some(name) = field { fault.field(&name) } else { fault });
+            let fault = fault.unwrap_or_else(|| syntax(text, &error));
+            // Where a line is not JSON, the field that was read last is not to blame.
+            let field = field.filter(|_| !matches!(fault, Fault::BadJson(_) | Fault::NotAnObject));
+            return Err(RecordError { field, ..fault.at(file, place) });
         }
         table.end_row(place).map_err(|f| f.at(file, place))?;
     }

@@ -1,0 +1,122 @@
+//! Stage gate: which records are new, and which repeat an earlier one or the benchmark.
+
+use assay_api::v1::appraisal::{GateCount, Gates, Warning};
+use assay_quality::{Finding, GateConfig, Reason, RecordView, Verdict};
+
+use super::contribute::{Community, Part};
+use crate::output::Failure;
+
+/// What the gates found, one entry a record of TRAIN.
+pub(crate) struct Gated {
+    pub(crate) on: bool,
+    pub(crate) findings: Vec<Finding>,
+    /// The earlier record that owns the content.
+    pub(crate) original: Vec<Option<usize>>,
+    /// Rows that are learned from, ascending.
+    pub(crate) kept: Vec<usize>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Puts all records of TRAIN, first comer first, through the gates, with VALID and TEST as the benchmark. When they
+/// are off, all records are kept and records of the benchmark among them are only counted.
+pub(crate) fn gate(community: &Community, on: bool) -> Result<Gated, Failure> {
+    let train = views(&community.train);
+    let mut benchmark = views(&community.valid);
+    benchmark.extend(community.test.as_ref().map(views).unwrap_or_default());
+    let mut gates = assay_quality::Gates::new(GateConfig::default(), &benchmark).map_err(Failure::failed)?;
+    let arrivals: Vec<RecordView<'_>> = community.order.iter().map(|&row| train[row]).collect();
+    let mut findings = vec![Finding::PASS; train.len()];
+    let mut original = vec![None; train.len()];
+    for (found, &row) in gates.check_batch(&arrivals).into_iter().zip(&community.order) {
+        original[row] = found.original.and_then(|r| community.order.get(r.0 as usize)).copied();
+        findings[row] = found;
+    }
+    let leaked =
+        rows_with(&findings, |r| matches!(r, Reason::BenchmarkOverlap | Reason::BenchmarkNearOverlap));
+    let held = rows_with(&findings, |_| true)
+        .into_iter()
+        .filter(|&row| !findings[row].verdict.is_reject())
+        .collect::<Vec<_>>();
+    let mut warnings = Vec::new();
+    if !leaked.is_empty() {
+        warnings.push(in_benchmark(&community.train, &leaked, on));
+    }
+    if on && !held.is_empty() {
+        warnings.push(unclear(&community.train, &held));
+    }
+    if !on {
+        findings.fill(Finding::PASS);
+        original.fill(None);
+    }
+    let kept = (0..train.len()).filter(|&row| !findings[row].verdict.is_reject()).collect();
+    Ok(Gated { on, findings, original, kept, warnings })
+}
+
+impl Gated {
+    /// True for a record whose content an earlier one owns.
+    pub(crate) fn is_duplicate(&self, row: usize) -> bool {
+        self.findings[row].verdict.is_reject() && self.original[row].is_some()
+    }
+
+    /// The counts for the document.
+    pub(crate) fn summary(&self) -> Gates {
+        let count = |&reason: &Reason| {
+            let count = self.findings.iter().filter(|f| f.verdict == Verdict::Reject(reason)).count() as u64;
+            GateCount { code: reason.code().to_owned(), count, sentence: reason.sentence().to_owned() }
+        };
+        let mut by_reason: Vec<GateCount> = Reason::ALL.iter().map(count).filter(|c| c.count > 0).collect();
+        by_reason.sort_by_key(|c| std::cmp::Reverse(c.count));
+        Gates {
+            on: self.on,
+            records_in: self.findings.len() as u64,
+            passed: self.kept.len() as u64,
+            by_reason,
+        }
+    }
+}
+
+/// What the gates see of a file.
+fn views(part: &Part) -> Vec<RecordView<'_>> {
+    let view = |row: usize| RecordView {
+        text: part.columns.text.as_ref().map(|texts| texts[row].as_str()),
+        numbers: part.columns.numbers.as_ref().map_or(&[], |m| m.row(row)),
+        label: Some(&part.labels[row]),
+    };
+    (0..part.labels.len()).map(view).collect()
+}
+
+fn rows_with(findings: &[Finding], test: impl Fn(Reason) -> bool) -> Vec<usize> {
+    (0..findings.len()).filter(|&row| findings[row].verdict.reason().is_some_and(&test)).collect()
+}
+
+fn in_benchmark(train: &Part, rows: &[usize], rejected: bool) -> Warning {
+    let (message, advice) = if rejected {
+        (
+            "Records of TRAIN that are in VALID or TEST; they were set aside and are worth nothing.",
+            "Ask who sent them.",
+        )
+    } else {
+        (
+            "Records of TRAIN that are in VALID or TEST; they are valued with the rest, and scores look better than they are.",
+            "Leave out --no-gates, or take them out of TRAIN.",
+        )
+    };
+    Warning {
+        code: "benchmark_in_train".to_owned(),
+        count: rows.len() as u64,
+        message: message.to_owned(),
+        examples: train.examples(rows),
+        advice: advice.to_owned(),
+    }
+}
+
+fn unclear(train: &Part, rows: &[usize]) -> Warning {
+    Warning {
+        code: "possible_copies".to_owned(),
+        count: rows.len() as u64,
+        message: "Records that resemble an earlier one or the benchmark, but not enough to set them aside."
+            .to_owned(),
+        examples: train.examples(rows),
+        advice: "Look at them: they have the verdict hold in records.parquet.".to_owned(),
+    }
+}

@@ -1,0 +1,113 @@
+//! Scores of models on rows that they never saw, with intervals.
+
+use assay_api::v1::appraisal::{Score, ScoreSet, Scores, Standing};
+use assay_learn::data::Target;
+use assay_learn::evaluate::{
+    Bootstrap, Detail, Gaussian, bootstrap_mean, class_hits, score_classes, score_numbers,
+};
+use assay_learn::model::{Family, Model};
+
+use super::contribute::Community;
+use super::gate::Gated;
+use super::train::{Ready, Rows};
+use super::value::Values;
+use crate::output::Failure;
+use assay_node::Answers;
+
+/// Resamples of rows behind an interval.
+const RESAMPLES: u32 = 2_000;
+
+/// A model and the number of records that it was trained on.
+struct Trained {
+    model: Model,
+    records: usize,
+}
+
+/// Trains on everything submitted and on what is left without harmful contributors, and scores these, the gated model
+/// and the base on VALID and TEST.
+pub(crate) fn scores(
+    community: &Community,
+    gated: &Gated,
+    ready: &Ready,
+    values: &Values,
+    seed: u64,
+) -> Result<Scores, Failure> {
+    let full = &values.valuation.model;
+    let fit = |rows: &Rows| ready.fit(rows, full).map(|model| Trained { model, records: rows.len() });
+    let everything = gated.kept.len() == ready.submitted.len();
+    let submitted = if everything { trained(full, ready) } else { fit(&ready.submitted)? };
+    let harmless = |&row: &usize| values.standings[community.sent_by[row] as usize] != Standing::Harmful;
+    let curated = if values.standings.contains(&Standing::Harmful) {
+        let rows: Vec<usize> = gated.kept.iter().copied().filter(harmless).collect();
+        Some(fit(&ready.submitted.select(&rows))?)
+    } else {
+        None
+    };
+    let base = Trained { model: Model::base(full.family(), full.theta().rows()), records: 0 };
+    let models = [Some(base), Some(submitted), Some(trained(full, ready)), curated];
+    let set = |rows: &Rows| -> Result<ScoreSet, Failure> {
+        let score = |model: &Option<Trained>| model.as_ref().map(|m| score(m, rows, ready, seed)).transpose();
+        let missing = || Failure::failed("a model that must be there is not");
+        Ok(ScoreSet {
+            base: score(&models[0])?,
+            submitted: score(&models[1])?.ok_or_else(missing)?,
+            gated: score(&models[2])?.ok_or_else(missing)?,
+            curated: score(&models[3])?,
+        })
+    };
+    Ok(Scores { valid: set(&ready.valid)?, test: ready.test.as_ref().map(set).transpose()? })
+}
+
+fn trained(full: &Model, ready: &Ready) -> Trained {
+    Trained { model: full.clone(), records: ready.gated.len() }
+}
+
+fn score(trained: &Trained, rows: &Rows, ready: &Ready, seed: u64) -> Result<Score, Failure> {
+    let settings = Bootstrap { resamples: RESAMPLES, seed, ..Bootstrap::default() };
+    let bits = trained.model.gain_bits(&rows.features, &rows.target);
+    let bits = bootstrap_mean(&bits, settings).map_err(Failure::failed)?;
+    let mut out = Score {
+        records: trained.records as u64,
+        rows: rows.len() as u64,
+        bits: bits.mean,
+        bits_low: Some(bits.low),
+        bits_high: Some(bits.high),
+        accuracy: None,
+        accuracy_low: None,
+        accuracy_high: None,
+        macro_f1: None,
+        rmse: None,
+        r2: None,
+    };
+    let predictions = trained.model.log_probabilities_nats(&rows.features);
+    match (trained.model.family(), &rows.target) {
+        // The base holds all classes equally likely: it has no likeliest one.
+        (Family::Softmax { classes }, _) if trained.records == 0 => out.accuracy = Some(1.0 / classes as f64),
+        (Family::Softmax { .. }, Target::Classes { labels, .. }) => {
+            let hits = class_hits(&predictions, labels).map_err(Failure::failed)?;
+            let accuracy = bootstrap_mean(&hits, settings).map_err(Failure::failed)?;
+            out.accuracy = Some(accuracy.mean);
+            (out.accuracy_low, out.accuracy_high) = (Some(accuracy.low), Some(accuracy.high));
+            let scores = score_classes(&predictions, labels, 0).map_err(Failure::failed)?;
+            if let Detail::Classification { macro_f1, .. } = scores.detail {
+                out.macro_f1 = Some(macro_f1);
+            }
+        }
+        (Family::Gaussian { noise_variance: variance }, Target::Numbers(truth)) => {
+            let mean = vec![0.0; truth.len()];
+            let model = Gaussian { mean: predictions.data(), variance };
+            let scores =
+                score_numbers(model, Gaussian { mean: &mean, variance }, truth).map_err(Failure::failed)?;
+            if let Detail::Regression { rmse, r2: explained } = scores.detail {
+                if let Answers::Numbers(unit) = &ready.answers {
+                    out.rmse = Some(rmse * unit.deviation());
+                }
+                out.r2 = explained;
+            }
+        }
+        (Family::Softmax { .. } | Family::Gaussian { .. }, _) => {
+            return Err(Failure::failed("a model of one task cannot score answers of another"));
+        }
+    }
+    Ok(out)
+}

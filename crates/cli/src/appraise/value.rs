@@ -1,0 +1,167 @@
+//! Stage value: bits of every record and contributor, shares and standings, and the check by real retraining.
+
+use assay_api::v1::appraisal::{Agreement, LeaveOneOut, Split, Standing, Without};
+
+use assay_attribution::quantize::shares_ppm;
+use assay_attribution::rank::{pearson, spearman};
+use assay_attribution::{GroupValue, LeaveOutOptions, PathOptions, Score, Valuation, leave_out, value};
+use assay_learn::crossval::shuffled;
+use assay_learn::data::Features;
+
+use super::contribute::Community;
+use super::gate::Gated;
+use super::train::Ready;
+use crate::output::Failure;
+use crate::progress::Stage;
+
+/// Folds of the benchmark behind standard errors.
+const FOLDS: usize = 8;
+/// Multiplications that retraining may take, in stored features times classes times contributors; about a minute
+/// of one core. Beyond, a sample of contributors is left out.
+const RETRAIN_BUDGET: f64 = 1e10;
+/// Contributors left out at least, if there are so many and the check is made at all.
+const RETRAIN_LEAST: usize = 5;
+
+/// What everything is worth.
+pub(crate) struct Values {
+    pub(crate) valuation: Valuation,
+    pub(crate) folds: usize,
+    pub(crate) tolerance: f64,
+    /// By contributor.
+    pub(crate) groups: Vec<GroupValue>,
+    pub(crate) standings: Vec<Standing>,
+    pub(crate) shares_ppm: Vec<u32>,
+}
+
+/// Values the records that passed, and their contributors.
+pub(crate) fn values(
+    community: &Community,
+    gated: &Gated,
+    ready: &Ready,
+    seed: u64,
+    nodes: usize,
+    stage: &Stage,
+) -> Result<Values, Failure> {
+    let options = PathOptions {
+        lambda: ready.prior.lambda,
+        noise_variance: ready.prior.noise_variance,
+        nodes,
+        folds: FOLDS.min(ready.valid.len()),
+        seed,
+        ..PathOptions::default()
+    };
+    let progress = |p: assay_attribution::Progress| stage.at(p.done, p.total);
+    let valuation = value(ready.gated.examples(), ready.valid.examples(), &options, &progress)
+        .map_err(Failure::failed)?;
+    let groups = valuation.group(&senders(community, gated), community.contributors.len());
+    let standings: Vec<Standing> =
+        groups.iter().map(|g| Standing::of_interval(g.low_bits, g.high_bits)).collect();
+    let earned = |(g, s): (&GroupValue, &Standing)| if *s == Standing::Paid { g.value_bits } else { 0.0 };
+    let earned: Vec<f64> = groups.iter().zip(&standings).map(earned).collect();
+    let shares_ppm = if standings.contains(&Standing::Paid) {
+        shares_ppm(&earned).map_err(Failure::failed)?
+    } else {
+        vec![0; earned.len()]
+    };
+    Ok(Values { valuation, folds: options.folds, tolerance: options.closure, groups, standings, shares_ppm })
+}
+
+/// Contributor of every record that passed.
+fn senders(community: &Community, gated: &Gated) -> Vec<u32> {
+    gated.kept.iter().map(|&row| community.sent_by[row]).collect()
+}
+
+/// Values held against models that were really trained again.
+pub(crate) struct Audit {
+    /// By contributor; `None` for those that no record is left of, or that the sample left out.
+    pub(crate) without: Vec<Option<Without>>,
+    pub(crate) agreement: Agreement,
+}
+
+impl Audit {
+    /// No check made.
+    pub(crate) fn none(contributors: usize) -> Self {
+        Self { without: vec![None; contributors], agreement: Agreement::default() }
+    }
+}
+
+/// Trains again without each contributor, or without each of a sample where all would take too long.
+pub(crate) fn audit(
+    community: &Community,
+    gated: &Gated,
+    ready: &Ready,
+    values: &Values,
+    seed: u64,
+    stage: &Stage,
+) -> Result<Audit, Failure> {
+    let chosen = chosen(values, ready, seed);
+    let mut audit = Audit::none(community.contributors.len());
+    if chosen.is_empty() {
+        return Ok(audit);
+    }
+    // Contributors that are not left out one by one make up the last group.
+    let mut place = vec![chosen.len() as u32; community.contributors.len()];
+    chosen.iter().zip(0..).for_each(|(&c, at)| place[c] = at);
+    let groups: Vec<u32> = senders(community, gated).iter().map(|&c| place[c as usize]).collect();
+    let count = groups.iter().max().map_or(0, |&g| g as usize + 1);
+    let options = LeaveOutOptions {
+        lambda: ready.prior.lambda,
+        noise_variance: ready.prior.noise_variance,
+        ..LeaveOutOptions::default()
+    };
+    let progress = |p: assay_attribution::Progress| stage.at(p.done, p.total);
+    let test = ready.test.as_ref().map(super::train::Rows::examples);
+    let result = leave_out(
+        ready.gated.examples(),
+        (&groups, count),
+        &values.valuation.model,
+        ready.valid.examples(),
+        test,
+        &options,
+        &progress,
+    );
+    let result = result.map_err(Failure::failed)?;
+    let effect = |without: &assay_attribution::Scores| match (result.full.test, without.test) {
+        (Some(full), Some(without)) => full.gain_bits - without.gain_bits,
+        _ => result.full.benchmark.gain_bits - without.benchmark.gain_bits,
+    };
+    let (mut worth, mut effects) = (Vec::new(), Vec::new());
+    for (&contributor, without) in chosen.iter().zip(&result.without) {
+        worth.push(values.groups[contributor].value_bits);
+        effects.push(effect(without));
+        let accuracy = |s: Score| s.accuracy.is_finite().then_some(s.accuracy);
+        audit.without[contributor] = Some(Without {
+            valid_bits: Some(without.benchmark.gain_bits),
+            test_bits: without.test.map(|s| s.gain_bits),
+            test_accuracy: without.test.and_then(accuracy),
+            effect_bits: effect(without),
+        });
+    }
+    let finite = |x: f64| x.is_finite().then_some(x);
+    audit.agreement.leave_one_out = Some(LeaveOneOut {
+        pearson: finite(pearson(&worth, &effects)),
+        spearman: finite(spearman(&worth, &effects)),
+        n: chosen.len() as u64,
+        on: if ready.test.is_some() { Split::Test } else { Split::Valid },
+    });
+    Ok(audit)
+}
+
+/// Contributors to train again without, ascending: all that have a record left, or a random sample of them; none
+/// when there is only one, whose worth is the whole.
+fn chosen(values: &Values, ready: &Ready, seed: u64) -> Vec<usize> {
+    let present: Vec<usize> = (0..values.groups.len()).filter(|&c| values.groups[c].records > 0).collect();
+    if present.len() < 2 {
+        return Vec::new();
+    }
+    let stored = match &ready.gated.features {
+        Features::Dense(m) => m.data().len(),
+        Features::Sparse(m) => m.nnz(),
+    };
+    let cost = stored as f64 * values.valuation.model.theta().cols() as f64;
+    let most = ((RETRAIN_BUDGET / cost) as usize).max(RETRAIN_LEAST);
+    let mut chosen: Vec<usize> =
+        shuffled(present.len(), seed, most).into_iter().map(|at| present[at]).collect();
+    chosen.sort_unstable();
+    chosen
+}
