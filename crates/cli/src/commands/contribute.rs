@@ -1,0 +1,241 @@
+//! `assay contribute`: a file of records in, verdicts and a receipt out.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assay_ledger::ids::DatanetId;
+use assay_node::records::Place;
+use assay_node::{Contributed, VerdictRow};
+use assay_quality::Reason;
+use assay_web::text::{count, cut, plural};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::session::{At, Session};
+use super::{Said, records};
+use crate::output::Failure;
+use crate::progress::Progress;
+
+const EXAMPLES: &str = "\
+Examples:
+  assay contribute mine.jsonl --net intents --as alice
+  assay contribute mine.csv.gz --as bob --receipt bob-receipt.json";
+/// Lines of the file named for each reason.
+const LINES_SHOWN: usize = 8;
+
+/// Offers a file of records; says at once what passed the gates and what did not, and why.
+///
+/// FILE is JSON Lines or CSV (also .gz and .zst) or Parquet, with the columns that the charter names. Content stays
+/// in this home; the log gets salted commitments to it. The receipt proves, offline, that the records are in the
+/// log, and opens their commitments: keep it, and keep it to yourself.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The records
+    file: PathBuf,
+    /// Datanet [default: the only one]
+    #[arg(long, value_name = "NET")]
+    net: Option<String>,
+    /// Who offers them: name of a key, made if there is none
+    #[arg(long = "as", value_name = "NAME")]
+    actor: String,
+    /// Where to write the receipt; large files make several, name-2, name-3, ... [default: in the home]
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) at: At,
+}
+
+/// What one reason did to a file.
+#[derive(Serialize)]
+struct Stopped {
+    verdict: String,
+    code: String,
+    sentence: &'static str,
+    advice: &'static str,
+    count: u64,
+    /// Lines or rows of the file.
+    at: Vec<u64>,
+}
+
+/// Verdicts on a whole file.
+#[derive(Default, Serialize)]
+struct Verdicts {
+    passed: u64,
+    held: u64,
+    rejected: u64,
+    stopped: Vec<Stopped>,
+}
+
+pub(super) fn run(args: &Args) -> Result<Said, Failure> {
+    let mut progress = Progress::new(args.at.json);
+    let rows = records::read(&args.file)?;
+    let mut session = args.at.open()?;
+    let net = session.net(args.net.as_deref())?;
+    check_columns(&session, &net, &args.file, &rows.columns)?;
+    if let Some(path) = args.receipt.as_ref().filter(|path| path.exists()) {
+        return Err(Failure::refused(format!("{} exists already", path.display())).hint("name another file"));
+    }
+    let key = session.key_or_new(&args.actor)?;
+    let sent = progress
+        .stage("contribute", "commit, sign, log", |_| session.node.contribute(&key, &net, &rows.records));
+    let sent = sent.map_err(|e| session.explain(e))?;
+    let receipts = save(&session, &net, &sent, args.receipt.as_deref())?;
+    progress.stage("gate", "schema, copies, overlap with the benchmark", |_| session.node.gate(&net))?;
+    let verdicts = verdicts(&session, &net, &sent, &rows.places)?;
+    let words = in_words(args, &net, &rows.places, &verdicts, &receipts);
+    let parts = sent.iter().zip(&receipts);
+    let parts: Vec<Value> = parts
+        .map(|(part, path)| json!({ "entry": part.seq, "records": part.openings.len(), "receipt": path }))
+        .collect();
+    let document = json!({
+        "datanet": net,
+        "account": super::session::account_of(&key),
+        "records": rows.records.len(),
+        "contributions": parts,
+        "verdicts": verdicts,
+    });
+    Said::new(document, words)
+}
+
+/// A file without a column that the charter reads would only fill the log with rejections.
+fn check_columns(session: &Session, net: &DatanetId, file: &Path, columns: &[String]) -> Result<(), Failure> {
+    let task = &session.node.datanet(net)?.charter.task;
+    let mut read = task.text.iter().chain(&task.features).chain([&task.label]);
+    match read.find(|name| !columns.contains(name)) {
+        Some(missing) => {
+            Err(Failure::refused(format!("{} has no column {missing:?}, which {net} reads", file.display()))
+                .hint(format!(
+                    "rename it in the file, which has {}; nothing was offered",
+                    cut(&columns.join(", "), 200)
+                )))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Writes a receipt for each part, before the gates: the records are in the log by now whatever comes.
+fn save(
+    session: &Session,
+    net: &DatanetId,
+    sent: &[Contributed],
+    chosen: Option<&Path>,
+) -> Result<Vec<PathBuf>, Failure> {
+    let folder = session.node.home().receipts();
+    fs::create_dir_all(&folder).map_err(|e| Failure::failed(format!("{}: {e}", folder.display())))?;
+    let path = |(i, part): (usize, &Contributed)| match chosen {
+        Some(first) => numbered(first, i + 1),
+        None => folder.join(format!("{net}-{}.json", part.seq)),
+    };
+    let paths: Vec<PathBuf> = sent.iter().enumerate().map(path).collect();
+    for (part, path) in sent.iter().zip(&paths) {
+        session.node.receipt(part.seq, part.openings.clone())?.save(path)?;
+    }
+    Ok(paths)
+}
+
+/// `name.json`, `name-2.json`, `name-3.json`, ...
+fn numbered(first: &Path, number: usize) -> PathBuf {
+    if number == 1 {
+        return first.to_owned();
+    }
+    let part = |p: Option<&std::ffi::OsStr>| p.unwrap_or_default().to_string_lossy().into_owned();
+    let extension = first.extension().map_or_else(String::new, |e| format!(".{}", e.to_string_lossy()));
+    first.with_file_name(format!("{}-{number}{extension}", part(first.file_stem())))
+}
+
+fn verdicts(
+    session: &Session,
+    net: &DatanetId,
+    sent: &[Contributed],
+    places: &[Place],
+) -> Result<Verdicts, Failure> {
+    let mut all: Vec<VerdictRow> = Vec::with_capacity(places.len());
+    for part in sent {
+        all.extend(session.node.verdicts(net, part.seq)?);
+    }
+    let mut out = Verdicts::default();
+    let mut stopped: BTreeMap<(String, String), Vec<u64>> = BTreeMap::new();
+    for (row, place) in all.into_iter().zip(places) {
+        match row.verdict.as_str() {
+            "pass" => out.passed += 1,
+            "hold" => out.held += 1,
+            _ => out.rejected += 1,
+        }
+        if let Some(code) = row.reason {
+            stopped.entry((row.verdict, code)).or_default().push(place.number());
+        }
+    }
+    out.stopped = stopped.into_iter().map(|((verdict, code), at)| reason(verdict, code, at)).collect();
+    out.stopped.sort_by(|a, b| b.count.cmp(&a.count).then(a.code.cmp(&b.code)));
+    Ok(out)
+}
+
+fn reason(verdict: String, code: String, at: Vec<u64>) -> Stopped {
+    let known = Reason::from_code(&code);
+    Stopped {
+        verdict,
+        sentence: known.map_or("", Reason::sentence),
+        advice: known.map_or("", Reason::advice),
+        code,
+        count: at.len() as u64,
+        at,
+    }
+}
+
+fn in_words(
+    args: &Args,
+    net: &DatanetId,
+    places: &[Place],
+    verdicts: &Verdicts,
+    receipts: &[PathBuf],
+) -> String {
+    let mut out = format!(
+        "{} offered to {net} by {}: {} passed, {} held, {} rejected.\n",
+        plural(places.len() as u64, "record"),
+        args.actor,
+        count(verdicts.passed),
+        count(verdicts.held),
+        count(verdicts.rejected)
+    );
+    let place = if matches!(places.first(), Some(Place::Row(_))) { "row" } else { "line" };
+    for stopped in &verdicts.stopped {
+        let did = if stopped.verdict == "hold" { "held" } else { "rejected" };
+        let _ = writeln!(out, "\n{:>7} {did}  {} ({})", count(stopped.count), stopped.sentence, stopped.code);
+        let _ = writeln!(out, "        {}", stopped.advice);
+        let _ = writeln!(out, "        {}", lines(place, &stopped.at));
+    }
+    out.push('\n');
+    for path in receipts {
+        let _ = writeln!(out, "receipt  {}", path.display());
+    }
+    out.push_str("Keep it to yourself: it proves what you offered, and opens the commitments.\n");
+    if verdicts.held > 0 {
+        let _ = writeln!(out, "Held records wait for a reviewer: `assay review next --net {net}`.");
+    }
+    out
+}
+
+fn lines(place: &str, at: &[u64]) -> String {
+    let shown: Vec<String> = at.iter().take(LINES_SHOWN).map(u64::to_string).collect();
+    let more = at.len().saturating_sub(LINES_SHOWN);
+    let more = if more > 0 { format!(" and {} more", count(more as u64)) } else { String::new() };
+    let many = if at.len() == 1 { "" } else { "s" };
+    format!("{place}{many} {}{more}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receipts_of_a_large_file_are_numbered() {
+        assert_eq!(numbered(Path::new("a/r.json"), 1), Path::new("a/r.json"));
+        assert_eq!(numbered(Path::new("a/r.json"), 2), Path::new("a/r-2.json"));
+        assert_eq!(numbered(Path::new("r"), 3), Path::new("r-3"));
+        assert_eq!(lines("line", &[4]), "line 4");
+        assert_eq!(lines("row", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), "rows 1, 2, 3, 4, 5, 6, 7, 8 and 2 more");
+    }
+}
