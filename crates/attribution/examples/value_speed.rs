@@ -3,7 +3,12 @@
 //! `value_speed TRAIN VALID [key=value ..]`: gzipped CSV (numbers, the label last) or gzipped JSON Lines (`text`,
 //! `label`, `contributor` if any). Keys: lambda, nodes, folds, features (words kept), precision (single or double),
 //! leave=1 (retrain without each contributor), answers=N, dump=FOLDER (matrices and values, to compare elsewhere).
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::disallowed_types
+)]
 
 use assay_attribution::*;
 use assay_kernels::{Csr, Mat};

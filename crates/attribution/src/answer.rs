@@ -245,7 +245,7 @@ impl<T: Real> Station<T> {
             let values = record_products(problem.design(), &solution, &residuals);
             for (k, q) in batch.enumerate() {
                 let row = bits.row_mut(q).iter_mut().zip(values.data()[k..].iter().step_by(values.cols()));
-                row.for_each(|(b, v)| *b += self.node.weight * v);
+                row.for_each(|(b, v)| *b += self.node.weight() * v);
             }
         }
     }

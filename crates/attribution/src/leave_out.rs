@@ -24,7 +24,7 @@ pub struct LeaveOutOptions<'a> {
     /// Weight of each record; `None` is 1 for all.
     pub weights: Option<&'a [f64]>,
     /// Gradient norm to reach, relative to what the records left out had contributed to it. The error of a score is
-    /// of the order of its square.
+    /// this times the share of the records left out, relative to the effect.
     pub tolerance: f64,
     /// Number type of the solver.
     pub precision: Precision,
@@ -32,7 +32,7 @@ pub struct LeaveOutOptions<'a> {
 
 impl Default for LeaveOutOptions<'_> {
     fn default() -> Self {
-        Self { lambda: 1.0, noise_variance: 1.0, weights: None, tolerance: 0.05, precision: Precision::Auto }
+        Self { lambda: 1.0, noise_variance: 1.0, weights: None, tolerance: 0.02, precision: Precision::Auto }
     }
 }
 

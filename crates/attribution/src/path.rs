@@ -7,7 +7,7 @@ use assay_learn::model::Family;
 use assay_learn::train::{Point, Precision, Problem, TrainError, design, to_model};
 use rayon::prelude::*;
 
-use crate::trail::{Follower, Node, PathMap, Trail};
+use crate::trail::{Follower, Node, PathMap, Trail, lagrange};
 use crate::valuation::Valuation;
 use crate::{Examples, OnProgress, Progress};
 
@@ -338,7 +338,7 @@ impl<'a, T: Real> Walk<'a, T> {
         let mean = bench.mean_gradient(&on_bench);
         let solution = self.means_solve(&mut curvature, node.u, &mean);
         let values = record_products(problem.design(), &solution, &residuals);
-        self.value_bits.iter_mut().zip(values.data()).for_each(|(v, x)| *v += node.weight * x);
+        self.value_bits.iter_mut().zip(values.data()).for_each(|(v, x)| *v += node.weight() * x);
 
         if fold_weight != 0.0 {
             for (folds, trail) in &mut self.deviations {
@@ -408,23 +408,16 @@ pub(crate) fn record_products<T: Real>(
     out
 }
 
-/// Weights for integrating at every `stride`-th node only (the last always among them): the weight of a node left
-/// out goes to its neighbours as linear interpolation would have it.
+/// Weights over t for integrating at every `stride`-th node only (the last always among them): the polynomial
+/// through the nodes kept stands for the integrand over u at the others.
 fn thinned(nodes: &[Node], stride: usize) -> Vec<f64> {
     let last = nodes.len() - 1;
-    let stride = stride.max(1);
-    let kept: Vec<usize> = (0..nodes.len()).filter(|k| (last - k).is_multiple_of(stride)).collect();
+    let kept: Vec<usize> = (0..nodes.len()).filter(|k| (last - k).is_multiple_of(stride.max(1))).collect();
+    let places: Vec<f64> = kept.iter().map(|&k| nodes[k].u).collect();
     let mut out = vec![0.0; nodes.len()];
-    for (k, node) in nodes.iter().enumerate() {
-        let after = kept.partition_point(|&j| j < k).min(kept.len() - 1);
-        let (a, b) = (kept[after.saturating_sub(1)], kept[after]);
-        if a == b || b == k || k < kept[0] {
-            // Nothing lies on the other side, or nothing is left out: the nearest one takes it all.
-            out[b] += node.weight;
-        } else {
-            let share = (node.u - nodes[a].u) / (nodes[b].u - nodes[a].u);
-            out[a] += (1.0 - share) * node.weight;
-            out[b] += share * node.weight;
+    for node in nodes {
+        for (&k, share) in kept.iter().zip(lagrange(&places, node.u)) {
+            out[k] += share * node.du * nodes[k].slope;
         }
     }
     out
@@ -435,16 +428,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thinned_weights_integrate_what_is_linear() {
-        let nodes = PathMap::with_scale(1e-3).nodes(16);
-        for stride in 1..4 {
-            let weights = thinned(&nodes, stride);
-            let total: f64 = weights.iter().sum();
-            assert!((total - 1.0).abs() < 1e-12);
-            // The nodes before the first one kept weigh little.
-            let moment = |weight: &dyn Fn(usize) -> f64| (0..16).map(|k| weight(k) * nodes[k].u).sum::<f64>();
-            let (thin, all) = (moment(&|k| weights[k]), moment(&|k| nodes[k].weight));
-            assert!((thin - all).abs() < 1e-3, "{stride}: {thin} {all}");
+    fn thinned_weights_integrate_polynomials() {
+        for count in [1, 2, 5, 16, 24, 64] {
+            let nodes = PathMap::with_scale(1e-3).nodes(count);
+            for stride in 1..4 {
+                let weights = thinned(&nodes, stride);
+                let kept = weights.iter().filter(|w| **w != 0.0).count();
+                assert_eq!(kept, count.div_ceil(stride));
+                for power in 0..kept as i32 {
+                    let sum: f64 =
+                        weights.iter().zip(&nodes).map(|(w, n)| w / n.slope * n.u.powi(power)).sum();
+                    let want = 1.0 / f64::from(power + 1);
+                    assert!((sum - want).abs() < 1e-9, "{count} {stride} {power}: {sum} {want}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_path_goes_from_nothing_to_all() {
+        for scale in [0.0, 1e-6, 1e-3, 1.0, 1e9, f64::INFINITY] {
+            let map = PathMap::with_scale(scale);
+            assert_eq!((map.t(0.0), map.t(1.0)), (0.0, 1.0));
+            let nodes = map.nodes(24);
+            assert!(nodes.windows(2).all(|n| n[0].t < n[1].t) && nodes[23].t < 1.0);
+            let length: f64 = nodes.iter().map(Node::weight).sum();
+            assert!((length - 1.0).abs() < 1e-6, "{scale}: {length}");
         }
     }
 }

@@ -30,13 +30,20 @@ impl<T: Real> Trail<T> {
     pub(crate) fn guess(&self, u: f64) -> Option<Mat<T>> {
         let (_, first) = self.points.front()?;
         let mut out = Mat::zeros(first.rows(), first.cols());
-        for (k, (at, panel)) in self.points.iter().enumerate() {
-            let others = self.points.iter().enumerate().filter(|(j, _)| *j != k);
-            let weight = T::of(others.map(|(_, (other, _))| (u - other) / (at - other)).product());
+        let places: Vec<f64> = self.points.iter().map(|p| p.0).collect();
+        for (weight, (_, panel)) in lagrange(&places, u).into_iter().zip(&self.points) {
+            let weight = T::of(weight);
             out.data_mut().iter_mut().zip(panel.data()).for_each(|(o, &x)| *o += weight * x);
         }
         Some(out)
     }
+}
+
+/// How much each of the values at `places` counts in the polynomial through them all, at `u`.
+pub(crate) fn lagrange(places: &[f64], u: f64) -> Vec<f64> {
+    let others = |k: usize| places.iter().enumerate().filter(move |(j, _)| *j != k).map(|(_, p)| p);
+    let weight = |(k, at): (usize, &f64)| others(k).map(|other| (u - other) / (at - other)).product();
+    places.iter().enumerate().map(weight).collect()
 }
 
 /// A quadrature node of the path.
@@ -44,8 +51,17 @@ impl<T: Real> Trail<T> {
 pub(crate) struct Node {
     pub(crate) u: f64,
     pub(crate) t: f64,
+    /// dt / du.
+    pub(crate) slope: f64,
+    /// Weight of the integrand over u.
+    pub(crate) du: f64,
+}
+
+impl Node {
     /// Weight of the integrand over t.
-    pub(crate) weight: f64,
+    pub(crate) fn weight(&self) -> f64 {
+        self.du * self.slope
+    }
 }
 
 /// The change of variable `t = s (e^(a u) - 1)`, with a such that u = 1 is t = 1.
@@ -77,11 +93,8 @@ impl PathMap {
 
     /// `count` nodes, ascending.
     pub(crate) fn nodes(self, count: usize) -> Vec<Node> {
-        let node = |(u, w): (f64, f64)| Node {
-            u,
-            t: self.t(u),
-            weight: w * self.scale * self.rate * (self.rate * u).exp(),
-        };
+        let slope = |u: f64| self.scale * self.rate * (self.rate * u).exp();
+        let node = |(u, du): (f64, f64)| Node { u, t: self.t(u), slope: slope(u), du };
         gauss_legendre(count).into_iter().map(node).collect()
     }
 }

@@ -271,7 +271,7 @@ fn numbers_are_valued_too() {
     assert!(v.closure_relative < 1e-4);
     // Records with the wrong sign cost bits.
     let Target::Numbers(mut y) = train.target.clone() else { panic!() };
-    y.iter_mut().take(20).for_each(|y| *y = -3.0 * *y);
+    y.iter_mut().take(20).for_each(|y| *y *= -3.0);
     let spoiled = Set { features: train.features, target: Target::Numbers(y) };
     let v = run(&spoiled, &bench, &options);
     let groups: Vec<u32> = (0..120).map(|i| u32::from(i >= 20)).collect();

@@ -1,5 +1,6 @@
 //! Small data sets for tests.
 #![allow(dead_code, clippy::unwrap_used)]
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)] // Reads the shared data.
 
 use assay_kernels::{Csr, Mat};
 use assay_learn::data::{Features, Target};

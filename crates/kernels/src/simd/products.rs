@@ -274,3 +274,39 @@ unsafe fn lane_dot_tile<T: Real, V: Lanes<Elem = T>>(
     }
     V::N
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::Plain;
+    use super::*;
+
+    /// Whatever unit this processor has, its results are those of plain code but for fused rounding.
+    #[test]
+    fn every_unit_agrees_with_plain_code() {
+        let numbers =
+            |n: usize| -> Vec<f64> { (0..n).map(|k| ((k * 37 + 11) % 101) as f64 / 50.0 - 1.0).collect() };
+        let (rows, cols) = (9, 12);
+        let starts: Vec<usize> = (0..=rows).map(|i| i * cols).collect();
+        let indices: Vec<u32> = (0..rows * cols).map(|k| (k % cols) as u32).collect();
+        let values = numbers(rows * cols);
+        let sparse = Sparse { starts: &starts, indices: &indices, values: &values };
+        let dense = Dense { data: &values, cols };
+        for width in [1, 2, 3, 4, 7, 8, 9, 16, 24, 40, 80, 90] {
+            let panel = numbers(cols * width);
+            let [mut a, mut b, mut c, mut d] = [(); 4].map(|()| vec![0.0; rows * width]);
+            sparse_product(sparse, &panel, width, false, &mut a);
+            sparse_body::<f64, Plain<f64>>(sparse, &panel, width, false, &mut b);
+            dense_product(dense, &panel, width, &mut c);
+            dense_body::<f64, Plain<f64>>(dense, &panel, width, &mut d);
+            for k in 0..a.len() {
+                assert!(
+                    (a[k] - b[k]).abs() < 1e-13 && (c[k] - d[k]).abs() < 1e-13 && (a[k] - c[k]).abs() < 1e-13
+                );
+            }
+            let (mut a, mut b) = (vec![0.0; width], vec![0.0; width]);
+            lane_dot(&panel, width, &panel, width, cols, &mut a);
+            lane_dot_body::<f64, Plain<f64>>(&panel, width, &panel, width, cols, &mut b);
+            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-13));
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Attribution of single answers, and retraining.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use assay_attribution::{
+    AnswerOptions, Examples, LeaveOutOptions, PathOptions, PathState, Tolerances, leave_out, value,
+};
+use assay_learn::data::Target;
+use assay_learn::train::{FitOptions, Precision, fit};
+use common::{Set, classes, digits, numbers, sparse};
+use proptest::prelude::*;
+
+const EXACT: Tolerances = Tolerances { path: 1e-9, mean: 1e-9, folds: 1e-9, fold_stride: 1 };
+
+/// An answer is a benchmark of one example.
+#[test]
+fn an_answer_is_attributed_as_a_benchmark_of_one() {
+    let dense = (classes(90, 5, 4, 1), classes(6, 5, 4, 2));
+    let with_sparse = |s: &Set| Set { features: sparse(&s.features), target: s.target.clone() };
+    let sparse = (with_sparse(&dense.0), with_sparse(&dense.1));
+    let numbers = (numbers(90, 5, 1), numbers(6, 5, 2));
+    for (train, queries) in [dense, sparse, numbers] {
+        let o = AnswerOptions { lambda: 0.4, noise_variance: 0.3, ..AnswerOptions::default() };
+        let state = PathState::cache(train.examples(), &o, &|_| {}).unwrap();
+        let answers = state.attribute(&queries.features, &queries.target, &|_| {}).unwrap();
+        for q in 0..6 {
+            let (features, target) = (queries.features.select(&[q]), queries.target.select(&[q]));
+            let one = Examples { features: &features, target: &target };
+            let options = PathOptions {
+                lambda: 0.4,
+                noise_variance: 0.3,
+                tolerances: Some(EXACT),
+                max_nodes: 16,
+                ..PathOptions::default()
+            };
+            let v = value(train.examples(), one, &options, &|_| {}).unwrap();
+            for (a, b) in answers.bits.row(q).iter().zip(&v.value_bits) {
+                assert!((a - b).abs() < 1e-5, "{a} {b}");
+            }
+            assert!((answers.gain_bits[q] - v.gain_bits).abs() < 1e-6);
+            assert!(answers.closure_bits[q] < 1e-3 * (1.0 + v.gain_bits.abs()), "{:?}", answers.closure_bits);
+        }
+        let own = state.model().gain_bits(&queries.features, &queries.target);
+        assert!(own.iter().zip(&answers.gain_bits).all(|(a, b)| (a - b).abs() < 1e-9));
+    }
+}
+
+#[test]
+fn queries_of_another_kind_are_refused() {
+    let train = classes(30, 3, 3, 1);
+    let state = PathState::cache(train.examples(), &AnswerOptions::default(), &|_| {}).unwrap();
+    let refused = |s: &Set| state.attribute(&s.features, &s.target, &|_| {}).unwrap_err().to_string();
+    assert!(refused(&classes(5, 4, 3, 1)).contains("other features"));
+    assert!(refused(&numbers(5, 3, 1)).contains("task"));
+    let none = AnswerOptions { nodes: 0, ..AnswerOptions::default() };
+    assert!(PathState::cache(train.examples(), &none, &|_| {}).is_err());
+}
+
+/// Against fits from scratch on the records that stay.
+#[test]
+fn leaving_out_is_training_without() {
+    for (train, bench, test) in [
+        (classes(200, 6, 4, 1), classes(80, 6, 4, 2), classes(50, 6, 4, 3)),
+        (numbers(200, 6, 1), numbers(80, 6, 2), numbers(50, 6, 3)),
+    ] {
+        for precision in [Precision::Single, Precision::Double] {
+            let fit_options = FitOptions {
+                lambda: 0.5,
+                noise_variance: 0.3,
+                tolerance: 1e-9,
+                precision: Precision::Double,
+                ..FitOptions::default()
+            };
+            let full = fit(&train.features, &train.target, &fit_options).unwrap().model;
+            let groups: Vec<u32> = (0..200).map(|i| i * i % 7).collect();
+            let o =
+                LeaveOutOptions { lambda: 0.5, noise_variance: 0.3, precision, ..LeaveOutOptions::default() };
+            let (b, t) = (bench.examples(), Some(test.examples()));
+            let got = leave_out(train.examples(), (&groups, 7), &full, b, t, &o, &|_| {}).unwrap();
+            assert_eq!((got.without.len(), got.unconverged), (7, 0));
+            for (g, scores) in got.without.iter().enumerate() {
+                let kept: Vec<usize> = (0..200).filter(|&i| groups[i] as usize != g).collect();
+                let (x, y) = (train.features.select(&kept), train.target.select(&kept));
+                let alone = fit(&x, &y, &fit_options).unwrap().model;
+                for (set, score) in [(&bench, scores.benchmark), (&test, scores.test.unwrap())] {
+                    let bits = alone.gain_bits(&set.features, &set.target);
+                    let mean = bits.iter().sum::<f64>() / bits.len() as f64;
+                    assert!((mean - score.gain_bits).abs() < 1e-3, "{g}: {mean} {}", score.gain_bits);
+                    if let Target::Classes { labels, .. } = &set.target {
+                        let right =
+                            alone.classes(&set.features).iter().zip(labels).filter(|(a, b)| a == b).count();
+                        assert!((right as f64 / labels.len() as f64 - score.accuracy).abs() < 0.03);
+                    } else {
+                        assert!(score.accuracy.is_nan());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn digits_balance_and_name_the_spoilers() {
+    let Some((train, bench)) = digits() else { return };
+    // Twelve contributors take turns; the last two move every label to the next class.
+    let n = train.target.len();
+    let groups: Vec<u32> = (0..n as u32).map(|i| i % 12).collect();
+    let Target::Classes { mut labels, count } = train.target.clone() else { panic!() };
+    labels.iter_mut().zip(&groups).filter(|(_, g)| **g >= 10).for_each(|(y, _)| *y = (*y + 1) % 10);
+    let spoiled = Set { features: train.features, target: Target::Classes { labels, count } };
+    let options = PathOptions { lambda: 1.0, ..PathOptions::default() };
+    let v = value(spoiled.examples(), bench.examples(), &options, &|_| {}).unwrap();
+    assert!(v.closed && v.nodes == 16, "{} {}", v.nodes, v.closure_relative);
+    let groups = v.group(&groups, 12);
+    assert!(groups[..10].iter().all(|g| g.low_bits > 0.0), "{groups:?}");
+    assert!(groups[10..].iter().all(|g| g.high_bits < 0.0), "{groups:?}");
+    // Quick solves of the folds leave standard errors as they are.
+    let exact = PathOptions { tolerances: Some(EXACT), ..options };
+    let exact = value(spoiled.examples(), bench.examples(), &exact, &|_| {}).unwrap();
+    let by =
+        |v: &assay_attribution::Valuation| v.group(&(0..n as u32).map(|i| i % 12).collect::<Vec<_>>(), 12);
+    for (a, b) in by(&v).iter().zip(by(&exact)) {
+        assert!((a.se_bits / b.se_bits - 1.0).abs() < 0.03, "{} {}", a.se_bits, b.se_bits);
+        assert!((a.value_bits - b.value_bits).abs() < 1e-3 * b.value_bits.abs());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    /// Five names of one actor earn together what one name would have earned.
+    #[test]
+    fn fake_identities_gain_nothing(names in proptest::collection::vec(0..5_u32, 60), seed in 0..4_u64) {
+        let (train, bench) = (classes(60, 3, 3, seed), classes(40, 3, 3, seed + 10));
+        let options = PathOptions { nodes: 8, max_nodes: 8, ..PathOptions::default() };
+        let v = value(train.examples(), bench.examples(), &options, &|_| {}).unwrap();
+        // Records 20.. belong to the actor, under the names 1 to 5 or under 1 alone.
+        let split: Vec<u32> = names.iter().enumerate().map(|(i, n)| if i < 20 { 0 } else { 1 + n }).collect();
+        let joined: Vec<u32> = (0..60).map(|i| u32::from(i >= 20)).collect();
+        let (split, joined) = (v.group(&split, 6), v.group(&joined, 2));
+        let together: f64 = split[1..].iter().map(|g| g.value_bits).sum();
+        prop_assert!((together - joined[1].value_bits).abs() <= 1e-12 * (1.0 + joined[1].value_bits.abs()));
+        prop_assert_eq!(split[0], joined[0]);
+        let records: usize = split.iter().map(|g| g.records).sum();
+        prop_assert_eq!(records, 60);
+    }
+}
