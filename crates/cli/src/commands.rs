@@ -8,6 +8,7 @@ mod key;
 mod log;
 mod receipt;
 mod records;
+mod report;
 mod review;
 mod serve;
 mod session;
@@ -50,6 +51,8 @@ pub(crate) enum NodeCommand {
     Settle(settle::Args),
     /// Says what an account was paid, and for what.
     Statement(statement::Args),
+    /// Writes the report of a datanet, as a document and as a page.
+    Report(report::Args),
     /// Records a payment that came in from outside.
     Deposit(account::DepositArgs),
     /// Pays money out.
@@ -79,6 +82,7 @@ impl NodeCommand {
             Self::Ask(args) => (args.at.json, serve::run(&args)?),
             Self::Settle(args) => (args.at.json, settle::run(&args)?),
             Self::Statement(args) => (args.at.json, statement::run(&args)?),
+            Self::Report(args) => (args.at.json, report::run(&args)?),
             Self::Deposit(args) => (args.at.json, account::deposit(&args)?),
             Self::Withdraw(args) => (args.at.json, account::withdraw(&args)?),
             Self::Balance(args) => (args.at.json, account::balance(&args)?),
