@@ -10,7 +10,7 @@ use assay_kernels::Mat;
 use assay_learn::data::{Features, Target};
 use assay_ledger::command::{Command, Share};
 use assay_ledger::commit::{Content, Salt};
-use assay_ledger::ids::{AccountId, DatanetId, Digest};
+use assay_ledger::ids::{AccountId, DatanetId, Digest, Nonce, PublicKey};
 use assay_ledger::limits::{ANSWER_SHARES_MAX, PPM};
 use assay_ledger::work::{Work, work};
 use ed25519_dalek::SigningKey;
@@ -77,6 +77,13 @@ pub struct Shaper {
 struct Question {
     salt: String,
     record: Record,
+}
+
+/// An answer in the vault; given if the log holds the command of that nonce.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    nonce: Nonce,
+    answer: Answered,
 }
 
 impl Node {
@@ -169,11 +176,13 @@ impl Node {
                 answer_salt: hex::encode(salt.0),
             });
         }
-        let entries = self.submit_all(batch)?.into_iter().collect::<Result<Vec<u64>>>()?;
-        for (answer, entry) in answered.iter_mut().zip(entries) {
-            answer.entry = entry;
-            self.vault.put_private(&answer_name(answer.query), &serde_json::to_vec(answer)?)?;
+        // Kept before it is paid for: a crash in between must not take the money and lose the answer.
+        for (answer, signed) in answered.iter().zip(&batch) {
+            let kept = Kept { nonce: signed.intent.nonce, answer: answer.clone() };
+            self.vault.put_private(&answer_name(answer.query), &serde_json::to_vec(&kept)?)?;
         }
+        let entries = self.submit_all(batch)?.into_iter().collect::<Result<Vec<u64>>>()?;
+        answered.iter_mut().zip(entries).for_each(|(answer, entry)| answer.entry = entry);
         Ok(answered)
     }
 
@@ -197,10 +206,13 @@ impl Node {
         Ok(serde_json::from_slice(&bytes)?)
     }
 
-    /// The answer to the question at `query`, as it was given.
+    /// The answer to the question at `query`, as it was given and paid for.
     pub fn answered(&self, query: u64) -> Result<Option<Answered>> {
-        let bytes = self.vault.reader().get_private(&answer_name(query))?;
-        bytes.map(|b| Ok(serde_json::from_slice(&b)?)).transpose()
+        let Some(bytes) = self.vault.reader().get_private(&answer_name(query))? else { return Ok(None) };
+        let kept: Kept = serde_json::from_slice(&bytes)?;
+        let operator = AccountId::of(&PublicKey::from(self.operator()));
+        let accepted = self.state().accepted(&operator, &kept.nonce);
+        Ok(accepted.map(|accepted| Answered { entry: accepted.seq, ..kept.answer }))
     }
 
     /// The model that answers, with the path through its records; made once and kept.
