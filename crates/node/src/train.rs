@@ -68,9 +68,11 @@ impl Node {
             scores: scores(&card)?,
         };
         let operator = self.operator().clone();
-        let seq = self.act(&operator, command)?;
-        self.publish_document(net, CARD, &card)?;
-        Ok(seq)
+        let card = self.document_command(net, CARD, &card)?;
+        // Together: there is no model without its card.
+        let batch = vec![self.sign(&operator, command)?, self.sign(&operator, card)?];
+        let answers = self.submit_all(batch)?.into_iter().collect::<Result<Vec<u64>>>()?;
+        answers.first().copied().ok_or_else(|| NodeError::bug("a model got no answer"))
     }
 
     /// The records of a snapshot, in order, checked against its root.
@@ -174,10 +176,15 @@ impl Node {
         name: &str,
         document: &impl Serialize,
     ) -> Result<u64> {
+        let command = self.document_command(net, name, document)?;
+        let operator = self.operator().clone();
+        self.act(&operator, command)
+    }
+
+    fn document_command(&self, net: &DatanetId, name: &str, document: &impl Serialize) -> Result<Command> {
         let table = self.put_document(document)?;
         let name: Code = name.parse().map_err(NodeError::bug)?;
-        let operator = self.operator().clone();
-        self.act(&operator, Command::Publish { datanet: net.clone(), name, table })
+        Ok(Command::Publish { datanet: net.clone(), name, table })
     }
 }
 
