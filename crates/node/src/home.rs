@@ -3,7 +3,7 @@
 //! ```text
 //! assay.toml         origin of the log
 //! keys/NAME.key      one Ed25519 seed each, readable by the owner only
-//! private/           event store, vault of records, tables that are not published yet
+//! private/           event store, vault of records, every table
 //! public/            what a stranger gets: checkpoint, tiles, tables
 //! reports/           pages to look at
 //! receipts/          what opens the commitments of those who contribute or ask from here; for their owner only
@@ -87,7 +87,7 @@ impl Home {
         &self.dir
     }
 
-    /// Event store, vault, unpublished tables.
+    /// Event store, vault, every table.
     pub fn private(&self) -> PathBuf {
         self.dir.join("private")
     }

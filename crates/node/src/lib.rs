@@ -11,6 +11,7 @@ mod fit;
 mod gate;
 mod home;
 mod node;
+mod publish;
 mod receipt;
 pub mod records;
 mod report;

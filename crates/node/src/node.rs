@@ -1,8 +1,8 @@
 //! The sequencer: one writer that decides, makes durable, signs, publishes, and only then answers.
 //!
-//! Order of effects: decide, one durable transaction (commit point A), tiles, the root by a second path, sign,
-//! compare-and-swap of the checkpoint (commit point B), publish. A crash anywhere leaves B behind A, and opening
-//! the node runs the same code from A on.
+//! Order of effects: decide, one durable transaction (commit point A), tables and tiles, the root by a second path,
+//! sign, compare-and-swap of the checkpoint (commit point B), publish. A crash anywhere leaves B behind A, and
+//! opening the node runs the same code from A on, see [`publish`](crate::publish).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,17 +15,18 @@ use assay_ledger::ids::{AccountId, DatanetId, Nonce, PublicKey};
 use assay_ledger::refusal::Refusal;
 use assay_ledger::state::State;
 use assay_store::{EventStore, NewEntry, PublicFolder, TableStore, Vault};
-use assay_tlog::{Checkpoint, Frontier, SignerKey, TileFile, TileWriter, leaf_hash, sign_checkpoint};
+use assay_tlog::{Checkpoint, SignerKey};
 use ed25519_dalek::SigningKey;
 
 use crate::error::{NodeError, Result};
 use crate::home::{Home, LOG, OPERATOR, random};
+use crate::publish::Edge;
 
 /// Name of the signed tree head among the public files.
 pub const CHECKPOINT: &str = "checkpoint";
 /// Name of the public file that says which key signs the checkpoints.
 pub const LOG_KEY: &str = "log.vkey";
-/// Entries published between two checkpoints at most, so that a batch has a bound.
+/// Commands that share one checkpoint at most, so that a batch has a bound.
 pub(crate) const BATCH_MAX: usize = 4_096;
 /// Entries after which a new image of the state is saved.
 const IMAGE_EVERY: u64 = 2_000;
@@ -36,17 +37,17 @@ const IMAGE_VERSION: u32 = 1;
 pub struct Node {
     home: Home,
     operator: SigningKey,
-    log_key: SignerKey,
-    events: EventStore,
+    pub(crate) log_key: SignerKey,
+    pub(crate) events: EventStore,
     pub(crate) vault: Vault,
+    /// All tables, public or not yet.
     pub(crate) tables: TableStore,
-    pub(crate) unpublished: TableStore,
-    public: PublicFolder,
+    pub(crate) public: PublicFolder,
+    pub(crate) edge: Edge,
     state: State,
-    frontier: Frontier,
-    tiles: TileWriter,
-    published: u64,
     imaged: u64,
+    /// A command failed half way: what is in memory may not be what is in the log.
+    failed: bool,
     pub(crate) cache: crate::cache::Cache,
 }
 
@@ -68,8 +69,7 @@ impl Node {
         let private = home.private();
         let events = EventStore::open(&private.join("log"))?;
         let vault = Vault::open(&private)?;
-        let tables = TableStore::folder(&home.public())?;
-        let unpublished = TableStore::folder(&private)?;
+        let tables = TableStore::folder(&private)?;
         let public = PublicFolder::open(home.public())?;
         let operator = home.key(OPERATOR)?;
         let log_key = SignerKey::from_seed(home.origin(), &home.key(LOG)?.to_bytes())?;
@@ -80,59 +80,16 @@ impl Node {
             events,
             vault,
             tables,
-            unpublished,
             public,
+            edge: Edge::default(),
             state,
-            frontier: Frontier::new(),
-            tiles: TileWriter::new(),
-            published: 0,
             imaged,
+            failed: false,
             cache: crate::cache::Cache::default(),
             home,
         };
-        node.recover()?;
+        node.catch_up()?;
         Ok(node)
-    }
-
-    /// Rebuilds the edge of the tree up to the last checkpoint, checks that the checkpoint still holds, and
-    /// publishes the entries after it.
-    fn recover(&mut self) -> Result<()> {
-        let checkpoint = self.events.reader().checkpoint()?;
-        let (size, note) = checkpoint.map_or((0, None), |c| (c.size, Some(c.note)));
-        let mut tail = Vec::new();
-        for entry in self.events.reader().scan(0) {
-            let (seq, bytes) = entry?;
-            match seq < size {
-                true => {
-                    self.frontier.append(leaf_hash(&bytes));
-                    self.tiles.append(&bytes).map_err(NodeError::bug)?;
-                }
-                false => tail.push(bytes),
-            }
-        }
-        if let Some(note) = note {
-            self.check_signed(size, &note)?;
-            self.public.write_once(LOG_KEY, format!("{}\n", self.log_key.verifier()).as_bytes())?;
-            self.public.write_atomic(CHECKPOINT, &note)?;
-        }
-        self.published = size;
-        for batch in tail.chunks(BATCH_MAX) {
-            self.publish_entries(batch)?;
-        }
-        Ok(())
-    }
-
-    fn check_signed(&self, size: u64, note: &[u8]) -> Result<()> {
-        let origin = self.home.origin();
-        let head =
-            assay_tlog::open_checkpoint(note, self.log_key.verifier(), origin).map_err(NodeError::bug)?;
-        match head.size == size && head.root == self.frontier.root() {
-            true => Ok(()),
-            false => Err(NodeError::bug(format!(
-                "the stored log no longer hashes to the checkpoint of size {size}"
-            ))
-            .hint("the event store was changed or an old copy was restored; restore the newest copy")),
-        }
     }
 
     /// What the state knows of a datanet.
@@ -177,7 +134,7 @@ impl Node {
 
     /// The newest checkpoint.
     pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint::new(self.home.origin(), self.frontier.size(), self.frontier.root())
+        Checkpoint::new(self.home.origin(), self.edge.frontier.size(), self.edge.frontier.root())
     }
 
     /// Signs `command` as the holder of `key`, for this log, with a fresh nonce.
@@ -223,74 +180,50 @@ impl Node {
                 batch.len()
             )));
         }
+        if self.failed {
+            return Err(
+                NodeError::unavailable("an earlier command failed half way").hint("open the node again")
+            );
+        }
+        let answers = self.commit(&batch);
+        self.failed = answers.is_err();
+        answers
+    }
+
+    fn commit(&mut self, batch: &[Signed]) -> Result<Vec<Result<u64>>> {
         let expected = self.state.size();
         let (mut answers, mut entries) = (Vec::with_capacity(batch.len()), Vec::new());
-        for signed in &batch {
-            let answer = match decide(&self.state, now().max(self.state.t()), signed) {
-                Ok(events) => {
-                    let seq = self.state.size();
-                    for event in &events {
-                        entries.push(new_entry(event)?);
-                        self.state.apply(event);
-                    }
-                    Ok(seq)
+        for signed in batch {
+            let (seq, events) = match self.decided(signed) {
+                Ok(decided) => decided,
+                Err(refusal) => {
+                    answers.push(Err(refusal));
+                    continue;
                 }
-                Err(Refusal::Already { seq }) => Ok(seq),
-                Err(refusal) => Err(refusal.into()),
             };
-            answers.push(answer);
+            for event in &events {
+                entries.push(new_entry(event)?);
+                self.state.apply(event);
+            }
+            answers.push(Ok(seq));
         }
         if !entries.is_empty() {
             self.events.append(expected, &entries)?;
-            let bytes: Vec<Vec<u8>> = entries.into_iter().map(|e| e.bytes).collect();
-            self.publish_entries(&bytes)?;
+            self.publish()?;
             self.save_image()?;
         }
         Ok(answers)
     }
 
-    /// From commit point A to the public checkpoint, for entries that are durable already.
-    fn publish_entries(&mut self, entries: &[Vec<u8>]) -> Result<()> {
-        let old = self.published;
-        let files = self.tiles.grow(entries).map_err(NodeError::bug)?;
-        for (tile, bytes) in &files {
-            self.write_tile(tile, bytes)?;
-        }
-        let new = old + entries.len() as u64;
-        self.recompute(old, new, &files)?;
-        let note = sign_checkpoint(&self.checkpoint(), &self.log_key).map_err(NodeError::bug)?.to_string();
-        let before = self.events.reader().checkpoint()?.map(|c| c.size);
-        self.events.set_checkpoint(before, new, note.as_bytes())?;
-        self.published = new;
-        self.public.write_once(LOG_KEY, format!("{}\n", self.log_key.verifier()).as_bytes())?;
-        self.public.write_atomic(CHECKPOINT, note.as_bytes())?;
-        Ok(())
-    }
-
-    fn write_tile(&self, tile: &assay_tlog::Tile, bytes: &[u8]) -> Result<()> {
-        self.public.write_once(&tile.path(), bytes)?;
-        Ok(())
-    }
-
-    /// The root by a second path, before anything is signed: leaf hashes of the entries as the database holds
-    /// them, against the tiles as the disk holds them. One flipped bit in either would make the log unprovable
-    /// for ever.
-    fn recompute(&mut self, old: u64, new: u64, files: &[TileFile]) -> Result<()> {
-        let mut at = old;
-        while at < new {
-            let page = self.events.reader().read(at..new)?;
-            page.iter().for_each(|bytes| self.frontier.append(leaf_hash(bytes)));
-            at += page.len() as u64;
-        }
-        for (tile, bytes) in files {
-            let found = self.public.read(&tile.path(), bytes.len() as u64)?;
-            if found.as_ref() != Some(bytes) {
-                return Err(NodeError::bug(format!("{} is not on disk as it was written", tile.path())));
+    /// The place of a command, and the events to append for it: none if the log has them already.
+    fn decided(&self, signed: &Signed) -> Result<(u64, Vec<Event>)> {
+        match decide(&self.state, now().max(self.state.t()), signed) {
+            Ok(events) => {
+                self.require_tables(&signed.intent.command)?;
+                Ok((self.state.size(), events))
             }
-        }
-        match self.tiles.root() == self.frontier.root() {
-            true => Ok(()),
-            false => Err(NodeError::bug("tiles and entries disagree about the root; nothing was signed")),
+            Err(Refusal::Already { seq }) => Ok((seq, Vec::new())),
+            Err(refusal) => Err(refusal.into()),
         }
     }
 

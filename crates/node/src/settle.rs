@@ -27,25 +27,7 @@ impl Node {
     pub fn settle(&mut self, net: &DatanetId) -> Result<u64> {
         let epoch = self.datanet(net)?.epoch;
         let operator = self.operator().clone();
-        let seq = self.act(&operator, Command::Settle { datanet: net.clone(), epoch })?;
-        self.publish_values(net)?;
-        Ok(seq)
-    }
-
-    /// Values per record become public with the settlement that used them, and not before: earlier they could be
-    /// used to search for the sealed benchmark.
-    pub(crate) fn publish_values(&self, net: &DatanetId) -> Result<()> {
-        let datanet = self.datanet(net)?;
-        for epoch in datanet.epochs.values() {
-            let Some(valuation) = epoch.valuation.and_then(|seq| datanet.valuations.get(&seq)) else {
-                continue;
-            };
-            let table = stored(&valuation.table);
-            if !self.tables.exists(&table)? {
-                self.tables.put(self.unpublished.get(&table)?, "parquet")?;
-            }
-        }
-        Ok(())
+        self.act(&operator, Command::Settle { datanet: net.clone(), epoch })
     }
 
     /// Values of the records of `account` as the settlement of `epoch` made them public; none before that.

@@ -139,14 +139,14 @@ impl Node {
             .with_column("account", members.iter().map(|m| m.author.to_string()).collect::<Vec<_>>())?
             .with_column("value_microbits", micro.to_vec())?
             .with_column("se_microbits", se.to_vec())?;
-        let kept = self.unpublished.put(columns::write(&table)?, "parquet")?;
+        let kept = self.tables.put(columns::write(&table)?, "parquet")?;
         let sha256 = assay_ledger::ids::Digest(kept.sha256);
         Ok(TableRef { sha256, rows: table.rows() as u64, bytes: kept.bytes })
     }
 
     /// Values of records in micro-bits, in the order of the snapshot, by the table that the log names.
     pub(crate) fn record_values(&self, table: &TableRef) -> Result<Vec<i64>> {
-        let table = columns::read(&self.unpublished.get(&stored(table))?)?;
+        let table = columns::read(&self.tables.get(&stored(table))?)?;
         match table.column("value_microbits") {
             Some(Values::Int64(cells)) => Ok(cells.iter().map(|c| c.unwrap_or_default()).collect()),
             _ => Err(NodeError::bug("a table of values has no value_microbits")),

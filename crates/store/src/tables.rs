@@ -133,10 +133,16 @@ impl TableStore {
 
     /// Whether there is a file of that name and size; its bytes are not read.
     pub fn exists(&self, table: &TableRef) -> Result<bool, StoreError> {
-        match block_on(self.objects.head(&self.location(table))) {
-            Ok(found) => Ok(found.size == table.bytes),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(failed("look for", &self.name(table), &error)),
+        Ok(self.find(&table.sha256, &table.extension)?.is_some_and(|found| found.bytes == table.bytes))
+    }
+
+    /// The file of that hash and extension, if there is one; its bytes are not read.
+    pub fn find(&self, sha256: &[u8; 32], extension: &str) -> Result<Option<TableRef>, StoreError> {
+        let table = TableRef { sha256: *sha256, bytes: 0, extension: extension.to_owned() };
+        match block_on(self.objects.head(&self.location(&table))) {
+            Ok(found) => Ok(Some(TableRef { bytes: found.size, ..table })),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed("look for", &self.name(&table), &error)),
         }
     }
 

@@ -1,0 +1,197 @@
+//! Publish: from entries that are durable to public files that a stranger can verify.
+//!
+//! One path, at every command and at every start: what the public folder lacks of the log is laid out, the tables
+//! that entries name before the tiles that hold them; the root is computed twice; the tree head is signed, stored
+//! and shown. A folder that was wiped lacks everything and is made again from the private one.
+
+use assay_ledger::codec;
+use assay_ledger::command::Command;
+use assay_ledger::event::{Cause, Event};
+use assay_ledger::ids::Digest;
+use assay_store::StoredCheckpoint;
+use assay_tlog::{
+    Checkpoint, Frontier, Tile, TileFile, TileKind, TileSet, TileWriter, growth, open_checkpoint,
+    sign_checkpoint,
+};
+
+use crate::error::{NodeError, Result};
+use crate::node::{CHECKPOINT, LOG_KEY, Node};
+
+/// Bytes of a tile at most: 256 entries, each with the two bytes of its length.
+const TILE_BYTES_MAX: u64 = 256 * (u16::MAX as u64 + 2);
+/// Bytes of a checkpoint at most.
+const NOTE_BYTES_MAX: u64 = 1 << 20;
+
+/// The right edge of the tree in the public folder, by two paths that must agree about the root.
+#[derive(Default)]
+pub(crate) struct Edge {
+    /// Grows by the leaf hashes that the event store made when it took the entries.
+    pub(crate) frontier: Frontier,
+    /// Grows by the entries, and makes their files.
+    pub(crate) tiles: TileWriter,
+}
+
+impl Node {
+    /// Brings the public folder up to the log, from whatever a crash or a person left of it.
+    pub(crate) fn catch_up(&mut self) -> Result<()> {
+        self.public.write_once(LOG_KEY, format!("{}\n", self.log_key.verifier()).as_bytes())?;
+        let signed = self.events.reader().checkpoint()?;
+        self.edge = self.public_edge(signed.as_ref().map_or(0, |signed| signed.size))?;
+        if let Some(signed) = signed {
+            self.lay_out(signed.size)?;
+            self.check_signed(&signed)?;
+            self.public.write_atomic(CHECKPOINT, &signed.note)?;
+        }
+        self.publish()
+    }
+
+    /// From commit point A to the public checkpoint, for all entries that are durable and not published.
+    pub(crate) fn publish(&mut self) -> Result<()> {
+        let signed = self.events.reader().checkpoint()?.map(|signed| signed.size);
+        let size = self.state().size();
+        if signed.unwrap_or(0) == size {
+            return Ok(());
+        }
+        self.lay_out(size)?;
+        let note = sign_checkpoint(&self.checkpoint(), &self.log_key).map_err(NodeError::bug)?.to_string();
+        // Commit point B: stored before anybody sees it.
+        self.events.set_checkpoint(signed, size, note.as_bytes())?;
+        Ok(self.public.write_atomic(CHECKPOINT, note.as_bytes())?)
+    }
+
+    /// The edge of what the public folder shows; of nothing if it lacks a file that its checkpoint calls for.
+    fn public_edge(&self, signed: u64) -> Result<Edge> {
+        let note = self.public.read(CHECKPOINT, NOTE_BYTES_MAX)?.unwrap_or_default();
+        let Ok(head) = open_checkpoint(&note, self.log_key.verifier(), self.home().origin()) else {
+            return Ok(Edge::default());
+        };
+        match head.size > signed {
+            true => Err(NodeError::refused(format!(
+                "the event store was rolled back: this node has published {} entries, and the store knows of {signed}",
+                head.size
+            ))
+            .hint("restore the newest copy of the private folder; going on from an old one would publish a second history")),
+            false => Ok(self.edge_of(&head).unwrap_or_default()),
+        }
+    }
+
+    fn edge_of(&self, head: &Checkpoint) -> Option<Edge> {
+        let is_there = |tile: Tile| self.public.path(&tile.path()).is_ok_and(|path| path.is_file());
+        if !growth(0, head.size).all(is_there) {
+            return None;
+        }
+        let read = |tile: Tile| Some((tile, self.public.read(&tile.path(), TILE_BYTES_MAX).ok()??));
+        let files: Vec<TileFile> =
+            TileWriter::needs(head.size).into_iter().map(read).collect::<Option<_>>()?;
+        let mut hashes = TileSet::new();
+        for (tile, bytes) in files.iter().filter(|(tile, _)| tile.kind() != TileKind::Entries) {
+            hashes.insert(*tile, bytes).ok()?;
+        }
+        let tiles = TileWriter::restore(head.size, &files).ok()?;
+        let frontier = Frontier::read(head.size, &hashes).ok()?;
+        (tiles.root() == head.root && frontier.root() == head.root).then_some(Edge { frontier, tiles })
+    }
+
+    fn check_signed(&self, signed: &StoredCheckpoint) -> Result<()> {
+        let head = open_checkpoint(&signed.note, self.log_key.verifier(), self.home().origin());
+        match head.map_err(NodeError::bug)? == self.checkpoint() {
+            true => Ok(()),
+            false => Err(NodeError::bug(format!(
+                "the log no longer hashes to the checkpoint of size {} that was signed",
+                signed.size
+            ))
+            .hint("the event store was changed or an old copy was restored; restore the newest copy")),
+        }
+    }
+
+    /// Lays out tables and tiles of the entries from the edge to `size`.
+    fn lay_out(&mut self, size: u64) -> Result<()> {
+        while self.edge.tiles.size() < size {
+            let page = self.events.reader().read(self.edge.tiles.size()..size)?;
+            for (seq, bytes) in (self.edge.tiles.size()..).zip(&page) {
+                self.publish_tables(seq, &codec::decode(bytes)?)?;
+            }
+            self.lay_tiles(&page)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the tiles of the next entries, and compares root and files by a second path before anything is
+    /// signed: one flipped bit in either would make the log unprovable for ever.
+    fn lay_tiles(&mut self, entries: &[Vec<u8>]) -> Result<()> {
+        let Edge { frontier, tiles } = &mut self.edge;
+        let old = tiles.size();
+        let files = tiles.grow(entries).map_err(NodeError::bug)?;
+        for leaf in self.events.reader().leaves(old..tiles.size())? {
+            frontier.append(leaf);
+        }
+        if tiles.root() != frontier.root() {
+            return Err(NodeError::bug("tiles and entries disagree about the root; nothing was signed"));
+        }
+        for (tile, bytes) in &files {
+            self.public.write_once(&tile.path(), bytes).map_err(|e| NodeError::from(e).hint(REMAKE))?;
+            if self.public.read(&tile.path(), TILE_BYTES_MAX)?.as_ref() != Some(bytes) {
+                return Err(NodeError::bug(format!("{} is not on disk as it was written", tile.path())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the tables that an entry names, so that no checkpoint ever covers a name without its file.
+    fn publish_tables(&self, seq: u64, event: &Event) -> Result<()> {
+        let Cause::Command(signed) = &event.cause else { return Ok(()) };
+        let command = &signed.intent.command;
+        for (digest, extension) in named(command).chain(self.settled_by(command)) {
+            let file = format!("tables/{digest}.{extension}");
+            match self.tables.find(&digest.0, extension)? {
+                Some(table) => {
+                    let bytes = self.tables.get(&table)?;
+                    self.public.write_once(&file, &bytes).map_err(|e| NodeError::from(e).hint(REMAKE))?;
+                }
+                None if self.public.path(&file)?.is_file() => {}
+                None => {
+                    return Err(NodeError::unavailable(format!("{file}, which entry {seq} names, is lost"))
+                        .hint("restore the private folder of this home: tables cannot be made again from the log"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a command about tables that this node does not hold: it could never be published.
+    pub(crate) fn require_tables(&self, command: &Command) -> Result<()> {
+        for (digest, extension) in named(command) {
+            if self.tables.find(&digest.0, extension)?.is_none() {
+                return Err(NodeError::refused(format!("this node does not hold {digest}.{extension}"))
+                    .hint("send the records themselves"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Values per record become public with the settlement that used them, and not before: earlier they could be
+    /// used to search for the sealed benchmark.
+    fn settled_by(&self, command: &Command) -> Option<(Digest, &'static str)> {
+        let Command::Settle { datanet, epoch } = command else { return None };
+        let net = self.state().datanet(datanet)?;
+        let valuation = net.valuations.get(&net.epochs.get(epoch)?.valuation?)?;
+        Some((valuation.table.sha256, PARQUET))
+    }
+}
+
+const PARQUET: &str = "parquet";
+const JSON: &str = "json";
+const REMAKE: &str = "if that file was damaged: move the public folder away and open the node again, it is made again from the private one";
+
+/// The tables and documents that become public with a command.
+fn named(command: &Command) -> impl Iterator<Item = (Digest, &'static str)> + use<> {
+    let file = match command {
+        Command::Contribute { table, .. } | Command::Gate { table, .. } | Command::Snapshot { table, .. } => {
+            Some((table.sha256, PARQUET))
+        }
+        Command::Train { recipe, .. } | Command::Value { recipe, .. } => Some((*recipe, JSON)),
+        Command::Publish { table, .. } => Some((table.sha256, JSON)),
+        _ => None,
+    };
+    file.into_iter()
+}
