@@ -8,7 +8,7 @@ use assay_attribution::{
     Examples, LeaveOutOptions, PathOptions, Progress, Valuation, leave_out, rank, value,
 };
 use assay_ledger::command::{Command, ValueRow};
-use assay_ledger::ids::{AccountId, DatanetId, TableRef};
+use assay_ledger::ids::{AccountId, Code, DatanetId, TableRef};
 use assay_ledger::limits::ROWS_PER_EVENT;
 use assay_store::columns::{self, ColumnTable, Values};
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,11 @@ impl Node {
             return Err(NodeError::refused(format!("{net} has no model to value"))
                 .hint("train one with `assay train`"));
         };
-        if trained.valuation.is_some() {
+        let logged = trained.valuation;
+        let audit_name: Code = AUDIT.parse().map_err(NodeError::bug)?;
+        let audited = datanet.documents.get(&audit_name).map(|document| document.seq);
+        // A crash may have come between a valuation and its audit.
+        if logged.is_some() && logged < audited {
             return Err(NodeError::refused(format!(
                 "the newest model of {net}, entry {model}, is valued already"
             ))
@@ -80,7 +84,10 @@ impl Node {
         let groups = index(members.iter().map(|m| &m.author));
         let accounts: Vec<AccountId> = groups.keys().map(|a| (*a).clone()).collect();
         let owner: Vec<u32> = members.iter().map(|m| groups[&m.author]).collect();
-        let seq = self.log_valuation(net, model, &members, &valuation, &accounts, &owner)?;
+        let seq = match logged {
+            Some(seq) => seq,
+            None => self.log_valuation(net, model, &members, &valuation, &accounts, &owner)?,
+        };
         let audit = audit(&fitted, train, report, &valuation, &accounts, &owner, on_progress)?;
         self.publish_document(net, AUDIT, &audit)?;
         Ok(seq)
