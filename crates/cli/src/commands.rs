@@ -26,44 +26,26 @@ use serde_json::Value;
 
 use crate::output::{Failure, print};
 
-/// Commands that keep or read the books of a node.
+/// Commands that keep or read the books of a node. Their help is that of their flags, each in the file of its stage.
 #[derive(Subcommand)]
 pub(crate) enum NodeCommand {
-    /// Makes the home of a node and founds its log.
     Init(init::Args),
-    /// Makes and lists the keys of a home.
     Key(key::Args),
-    /// Creates and shows datanets.
     Datanet(datanet::Args),
-    /// Offers a file of records; says at once what passed the gates and what did not, and why.
     Contribute(contribute::Args),
-    /// Decides the records that the gates held.
     Review(review::Args),
-    /// Freezes the records that have passed.
     Snapshot(snapshot::Args),
-    /// Trains a model of the newest snapshot and prints its card.
     Train(train::Args),
-    /// Measures what every record of the newest model is worth.
     Value(value::Args),
-    /// Asks a paid question; shows the answer and the records that shaped it.
     Ask(serve::Args),
-    /// Closes the open epoch: releases what is proven, takes what is lost.
     Settle(settle::Args),
-    /// Says what an account was paid, and for what.
     Statement(statement::Args),
-    /// Writes the report of a datanet, as a document and as a page.
     Report(report::Args),
-    /// Records a payment that came in from outside.
     Deposit(account::DepositArgs),
-    /// Pays money out.
     Withdraw(account::WithdrawArgs),
-    /// Shows what accounts hold.
     Balance(account::BalanceArgs),
-    /// Checks everything from public files only, as a stranger would.
     Verify(verify::Args),
-    /// Checks receipts.
     Receipt(receipt::Args),
-    /// Shows the entries of the log.
     Log(log::Args),
 }
 
