@@ -43,6 +43,10 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
     let key = args.key.as_deref().map(log_key).transpose()?;
     let home = args.dir.join("assay.toml").is_file();
     let dir = if home { args.dir.join("public") } else { args.dir.clone() };
+    if !dir.is_dir() {
+        return Err(Failure::refused(format!("{} is no folder", dir.display()))
+            .hint("name the public folder of a log, or the home of a node"));
+    }
     let mut progress = Progress::new(args.json);
     let verified = progress.stage("verify", "everything again, from public files", |stage| {
         verify(&dir, key.as_ref(), &|done, total| stage.at(done as usize, total as usize))

@@ -61,7 +61,8 @@ impl Draw {
 
     fn row(&mut self, topic: usize) -> Row {
         let (label, words) = TOPICS[topic];
-        let word = |draw: &mut Self, i: usize| if i % 2 == 0 { draw.of(&words) } else { draw.of(&FILLERS) };
+        let word =
+            |draw: &mut Self, i: usize| if i.is_multiple_of(2) { draw.of(&words) } else { draw.of(&FILLERS) };
         let text: Vec<&str> = (0..12).map(|i| word(self, i)).collect();
         (text.join(" "), label)
     }

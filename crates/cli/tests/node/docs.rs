@@ -5,19 +5,40 @@ use std::path::Path;
 
 use assay_ledger::charter::Charter;
 
-fn charter_page() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/CHARTER.md")).unwrap()
+use super::World;
+
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)).unwrap()
 }
 
-/// The first block of TOML.
-fn example(page: &str) -> &str {
-    let start = page.find("```toml\n").unwrap() + "```toml\n".len();
+/// The first block in some language.
+fn block<'a>(page: &'a str, language: &str) -> &'a str {
+    let fence = format!("```{language}\n");
+    let start = page.find(&fence).unwrap() + fence.len();
     &page[start..start + page[start..].find("```").unwrap()]
+}
+
+fn example(page: &str) -> &str {
+    block(page, "toml")
+}
+
+/// Every line of the walk through the commands runs, in order.
+#[test]
+fn the_walk_runs_as_it_is_written() {
+    let world = World::bare();
+    let page = page("COMMANDS.md");
+    let lines = block(&page, "sh").lines().filter_map(|line| line.split(" #").next()?.strip_prefix("assay "));
+    let mut ran = 0;
+    for line in lines {
+        world.says(line.trim());
+        ran += 1;
+    }
+    assert_eq!(ran, 23);
 }
 
 #[test]
 fn the_example_of_a_charter_stands() {
-    let page = charter_page();
+    let page = page("CHARTER.md");
     let charter = Charter::parse(example(&page)).unwrap();
     // It shows the defaults: leaving them out changes nothing.
     let cut = example(&page)
@@ -31,7 +52,7 @@ fn the_example_of_a_charter_stands() {
 
 #[test]
 fn the_page_has_every_field_of_a_charter_and_no_other() {
-    let page = charter_page();
+    let page = page("CHARTER.md");
     let shown: toml::Table = example(&page).parse().unwrap();
     let mut fields = Vec::new();
     for (name, value) in &shown {

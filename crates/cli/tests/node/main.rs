@@ -59,6 +59,7 @@ impl World {
         let output = command
             .current_dir(self.folder.path())
             .env("ASSAY_HOME", "home")
+            .env_remove("COLUMNS")
             .args(arguments)
             .output()
             .unwrap();

@@ -49,7 +49,11 @@ fn a_tiny_datanet_walks_the_whole_path() {
     let snapshot = world.document("snapshot --net topics");
     assert_eq!((&snapshot["records"], &snapshot["contributors"]), (&59.into(), &3.into()));
     let card = &world.document("train")["card"];
-    assert!(card["snapshot"]["bits"].as_f64().unwrap() > 0.1 && card["base"]["bits"].as_f64().unwrap().abs() < 1e-9, "{card:#}");
+    assert!(
+        card["snapshot"]["bits"].as_f64().unwrap() > 0.1
+            && card["base"]["bits"].as_f64().unwrap().abs() < 1e-9,
+        "{card:#}"
+    );
     let valued = world.document("value");
     assert!(valued["closure"]["relative"].as_f64().unwrap() < 1e-3);
     let standings: BTreeMap<&str, i64> = valued["contributors"]

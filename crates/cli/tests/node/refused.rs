@@ -12,6 +12,7 @@ fn without_a_home() {
         error.contains("nowhere/assay.toml") && error.contains("hint: make a home with `assay init DIR`"),
         "{error}"
     );
+    assert!(world.refuses("verify nowhere").contains("nowhere is no folder"));
     world.says("init home");
     assert!(world.refuses("init home").contains("is not empty"));
     assert!(world.refuses("init other --origin two+words").contains("is no origin"));
