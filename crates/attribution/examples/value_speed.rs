@@ -63,7 +63,7 @@ fn main() {
     let tolerances = keys.contains_key("mean").then(|| Tolerances {
         path: number("path", 3e-4),
         mean: number("mean", 2e-3),
-        folds: number("deviations", 0.1),
+        folds: number("deviations", 0.03),
         fold_stride: number("stride", 2.0) as usize,
     });
     let options = PathOptions {
@@ -90,7 +90,7 @@ fn main() {
     let mut measured = Vec::new();
     if number("leave", 0.0) > 0.0 {
         let o = LeaveOutOptions {
-            tolerance: number("leave", 0.05),
+            tolerance: number("leave", 0.03),
             lambda,
             precision,
             ..LeaveOutOptions::default()

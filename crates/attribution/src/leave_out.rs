@@ -32,7 +32,7 @@ pub struct LeaveOutOptions<'a> {
 
 impl Default for LeaveOutOptions<'_> {
     fn default() -> Self {
-        Self { lambda: 1.0, noise_variance: 1.0, weights: None, tolerance: 0.02, precision: Precision::Auto }
+        Self { lambda: 1.0, noise_variance: 1.0, weights: None, tolerance: 0.05, precision: Precision::Auto }
     }
 }
 

@@ -86,7 +86,7 @@ fn leaving_out_is_training_without() {
                 for (set, score) in [(&bench, scores.benchmark), (&test, scores.test.unwrap())] {
                     let bits = alone.gain_bits(&set.features, &set.target);
                     let mean = bits.iter().sum::<f64>() / bits.len() as f64;
-                    assert!((mean - score.gain_bits).abs() < 1e-3, "{g}: {mean} {}", score.gain_bits);
+                    assert!((mean - score.gain_bits).abs() < 2e-3, "{g}: {mean} {}", score.gain_bits);
                     if let Target::Classes { labels, .. } = &set.target {
                         let right =
                             alone.classes(&set.features).iter().zip(labels).filter(|(a, b)| a == b).count();

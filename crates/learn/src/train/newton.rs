@@ -56,6 +56,7 @@ impl<T: Real> Problem<'_, T> {
         let unit = (t * self.reference()).max(f64::MIN_POSITIVE);
         let (mut iterations, mut products) = (0, 0);
         let mut goal = tolerance.gradient;
+        let mut last_norm = 0.0;
         loop {
             let mut gradient = self.gradient(self.lambda(), t, &point);
             let gradient_norm = panel::group_dots(&gradient, &gradient, self.lanes())[0].sqrt() / unit;
@@ -67,7 +68,12 @@ impl<T: Real> Problem<'_, T> {
                 return Minimum { point, gradient, iterations, products, gradient_norm, converged };
             }
             gradient.data_mut().iter_mut().for_each(|g| *g = -*g);
-            let (direction, cost) = self.direction(t, &point, &gradient, gradient_norm, goal);
+            // No more exact than the last step has shown a full Newton step to be (Eisenstat and Walker 1996), nor
+            // than the goal asks for.
+            let trust = 0.9 * (gradient_norm / last_norm).powi(2);
+            let forcing = trust.min(0.1).max(0.3 * goal / gradient_norm).min(0.5);
+            last_norm = gradient_norm;
+            let (direction, cost) = self.direction(t, &point, &gradient, forcing);
             products += cost;
             let slope = -panel::group_dots(&gradient, &direction, self.lanes())[0];
             match self.search(t, &point, &mut scores, objective, &direction, slope) {
@@ -87,17 +93,8 @@ impl<T: Real> Problem<'_, T> {
         }
     }
 
-    /// An approximate Newton direction, and the products that it cost. The nearer the minimum, the more exact: the
-    /// error of a full Newton step is about the square of the distance, and the last step need not overshoot.
-    fn direction(
-        &self,
-        t: f64,
-        point: &Point<T>,
-        downhill: &Mat<T>,
-        norm: f64,
-        goal: f64,
-    ) -> (Mat<T>, usize) {
-        let forcing = norm.min(0.1).max(0.3 * goal / norm).min(0.5);
+    /// An approximate Newton direction, and the products that it cost.
+    fn direction(&self, t: f64, point: &Point<T>, downhill: &Mat<T>, forcing: f64) -> (Mat<T>, usize) {
         let mut direction = Mat::zeros(downhill.rows(), downhill.cols());
         let stop = Stop { tolerance: forcing, iterations: PRODUCTS_A_STEP };
         let mut curvature = self.curvature(t, point);
