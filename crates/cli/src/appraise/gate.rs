@@ -14,6 +14,10 @@ pub(crate) struct Gated {
     pub(crate) original: Vec<Option<usize>>,
     /// Rows that are learned from, ascending.
     pub(crate) kept: Vec<usize>,
+    /// Rows of VALID that no record of TRAIN repeats: those that are fair to score everything submitted on.
+    pub(crate) fresh_valid: Vec<usize>,
+    /// The same of TEST.
+    pub(crate) fresh_test: Vec<usize>,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -23,7 +27,7 @@ pub(crate) fn gate(community: &Community, on: bool) -> Result<Gated, Failure> {
     let train = views(&community.train);
     let mut benchmark = views(&community.valid);
     benchmark.extend(community.test.as_ref().map(views).unwrap_or_default());
-    let mut gates = assay_quality::Gates::new(GateConfig::default(), &benchmark).map_err(Failure::failed)?;
+    let mut gates = sealed(&benchmark)?;
     let arrivals: Vec<RecordView<'_>> = community.order.iter().map(|&row| train[row]).collect();
     let mut findings = vec![Finding::PASS; train.len()];
     let mut original = vec![None; train.len()];
@@ -31,15 +35,15 @@ pub(crate) fn gate(community: &Community, on: bool) -> Result<Gated, Failure> {
         original[row] = found.original.and_then(|r| community.order.get(r.0 as usize)).copied();
         findings[row] = found;
     }
-    let leaked =
-        rows_with(&findings, |r| matches!(r, Reason::BenchmarkOverlap | Reason::BenchmarkNearOverlap));
-    let held = rows_with(&findings, |_| true)
-        .into_iter()
-        .filter(|&row| !findings[row].verdict.is_reject())
-        .collect::<Vec<_>>();
+    let leaked = rows_with(&findings, in_benchmark);
+    let mut held = rows_with(&findings, |_| true);
+    held.retain(|&row| !findings[row].verdict.is_reject());
+    let leaks: Vec<RecordView<'_>> = leaked.iter().map(|&row| train[row]).collect();
+    let fresh_valid = fresh(&community.valid, &leaks)?;
+    let fresh_test = community.test.as_ref().map(|part| fresh(part, &leaks)).transpose()?;
     let mut warnings = Vec::new();
     if !leaked.is_empty() {
-        warnings.push(in_benchmark(&community.train, &leaked, on));
+        warnings.push(leaks_found(&community.train, &leaked, on));
     }
     if on && !held.is_empty() {
         warnings.push(unclear(&community.train, &held));
@@ -49,7 +53,28 @@ pub(crate) fn gate(community: &Community, on: bool) -> Result<Gated, Failure> {
         original.fill(None);
     }
     let kept = (0..train.len()).filter(|&row| !findings[row].verdict.is_reject()).collect();
-    Ok(Gated { on, findings, original, kept, warnings })
+    let fresh_test = fresh_test.unwrap_or_default();
+    Ok(Gated { on, findings, original, kept, fresh_valid, fresh_test, warnings })
+}
+
+fn sealed(benchmark: &[RecordView<'_>]) -> Result<assay_quality::Gates, Failure> {
+    assay_quality::Gates::new(GateConfig::default(), benchmark).map_err(Failure::failed)
+}
+
+fn in_benchmark(reason: Reason) -> bool {
+    matches!(reason, Reason::BenchmarkOverlap | Reason::BenchmarkNearOverlap)
+}
+
+/// Rows of a held-out file that none of `leaks` repeats; all of them if nothing would be left to score on.
+fn fresh(part: &Part, leaks: &[RecordView<'_>]) -> Result<Vec<usize>, Failure> {
+    let all = (0..part.labels.len()).collect();
+    if leaks.is_empty() {
+        return Ok(all);
+    }
+    let findings = sealed(leaks)?.check_batch(&views(part));
+    let repeated = |row: &usize| findings[*row].verdict.reason().is_some_and(in_benchmark);
+    let fresh: Vec<usize> = (0..part.labels.len()).filter(|row| !repeated(row)).collect();
+    Ok(if fresh.len() < 2 { all } else { fresh })
 }
 
 impl Gated {
@@ -89,15 +114,17 @@ fn rows_with(findings: &[Finding], test: impl Fn(Reason) -> bool) -> Vec<usize> 
     (0..findings.len()).filter(|&row| findings[row].verdict.reason().is_some_and(&test)).collect()
 }
 
-fn in_benchmark(train: &Part, rows: &[usize], rejected: bool) -> Warning {
+fn leaks_found(train: &Part, rows: &[usize], rejected: bool) -> Warning {
     let (message, advice) = if rejected {
         (
-            "Records of TRAIN that are in VALID or TEST; they were set aside and are worth nothing.",
+            "Records of TRAIN that are in VALID or TEST: they are set aside and worth nothing, and scores leave \
+             out the rows that they repeat.",
             "Ask who sent them.",
         )
     } else {
         (
-            "Records of TRAIN that are in VALID or TEST; they are valued with the rest, and scores look better than they are.",
+            "Records of TRAIN that are in VALID or TEST: they are valued with the rest, though scores leave out \
+             the rows that they repeat.",
             "Leave out --no-gates, or take them out of TRAIN.",
         )
     };

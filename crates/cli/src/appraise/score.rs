@@ -24,7 +24,7 @@ struct Trained {
 }
 
 /// Trains on everything submitted and on what is left without harmful contributors, and scores these, the gated model
-/// and the base on VALID and TEST.
+/// and the base on the rows of VALID and TEST that no record of TRAIN repeats.
 pub(crate) fn scores(
     community: &Community,
     gated: &Gated,
@@ -34,32 +34,23 @@ pub(crate) fn scores(
 ) -> Result<Scores, Failure> {
     let full = &values.valuation.model;
     let fit = |rows: &Rows| ready.fit(rows, full).map(|model| Trained { model, records: rows.len() });
-    let everything = gated.kept.len() == ready.submitted.len();
-    let submitted = if everything { trained(full, ready) } else { fit(&ready.submitted)? };
-    let harmless = |&row: &usize| values.standings[community.sent_by[row] as usize] != Standing::Harmful;
-    let curated = if values.standings.contains(&Standing::Harmful) {
-        let rows: Vec<usize> = gated.kept.iter().copied().filter(harmless).collect();
-        Some(fit(&ready.submitted.select(&rows))?)
-    } else {
-        None
-    };
     let base = Trained { model: Model::base(full.family(), full.theta().rows()), records: 0 };
-    let models = [Some(base), Some(submitted), Some(trained(full, ready)), curated];
+    let passed = Trained { model: full.clone(), records: ready.gated.len() };
+    let everything = fit(&ready.submitted)?;
+    let harmless = |&row: &usize| values.standings[community.sent_by[row] as usize] != Standing::Harmful;
+    let rows: Vec<usize> = gated.kept.iter().copied().filter(harmless).collect();
+    let some_harmful = !rows.is_empty() && rows.len() < gated.kept.len();
+    let curated = some_harmful.then(|| fit(&ready.submitted.select(&rows))).transpose()?;
     let set = |rows: &Rows| -> Result<ScoreSet, Failure> {
-        let score = |model: &Option<Trained>| model.as_ref().map(|m| score(m, rows, ready, seed)).transpose();
-        let missing = || Failure::failed("a model that must be there is not");
         Ok(ScoreSet {
-            base: score(&models[0])?,
-            submitted: score(&models[1])?.ok_or_else(missing)?,
-            gated: score(&models[2])?.ok_or_else(missing)?,
-            curated: score(&models[3])?,
+            base: Some(score(&base, rows, ready, seed)?),
+            submitted: score(&everything, rows, ready, seed)?,
+            gated: score(&passed, rows, ready, seed)?,
+            curated: curated.as_ref().map(|model| score(model, rows, ready, seed)).transpose()?,
         })
     };
-    Ok(Scores { valid: set(&ready.valid)?, test: ready.test.as_ref().map(set).transpose()? })
-}
-
-fn trained(full: &Model, ready: &Ready) -> Trained {
-    Trained { model: full.clone(), records: ready.gated.len() }
+    let valid = set(&ready.valid.select(&gated.fresh_valid))?;
+    Ok(Scores { valid, test: ready.test.as_ref().map(set).transpose()? })
 }
 
 fn score(trained: &Trained, rows: &Rows, ready: &Ready, seed: u64) -> Result<Score, Failure> {

@@ -27,7 +27,9 @@ pub(crate) struct Ready {
     pub(crate) submitted: Rows,
     /// Those that passed the gates.
     pub(crate) gated: Rows,
+    /// All rows of VALID: they measure value.
     pub(crate) valid: Rows,
+    /// Rows of TEST that no record of TRAIN repeats.
     pub(crate) test: Option<Rows>,
     pub(crate) prior: CrossValidation,
     pub(crate) answers: Answers,
@@ -51,6 +53,7 @@ pub(crate) fn prepare(community: &Community, gated: &Gated, seed: u64) -> Result
     };
     let (submitted, valid) = (rows(&community.train)?, rows(&community.valid)?);
     let test = community.test.as_ref().map(rows).transpose()?;
+    let test = test.map(|all| all.select(&gated.fresh_test));
     let gated = submitted.select(&gated.kept);
     let options = CrossOptions { seed, ..CrossOptions::default() };
     let prior = choose_lambda(&gated.features, &gated.target, &options).map_err(Failure::failed)?;

@@ -157,7 +157,9 @@ fn valid_rows_in_train() {
     let leaker = appraisal.contributors.iter().find(|c| c.id == "lea").unwrap();
     assert_eq!((leaker.value_bits, leaker.rejected, leaker.duplicates), (0.0, 4, 0));
     assert!(appraisal.gates.by_reason.iter().any(|g| g.code == "benchmark_overlap" && g.count == 4));
-    says(&stdout, &["set aside and are worth nothing"]);
+    let scores = &appraisal.scores.valid;
+    assert_eq!((scores.submitted.rows, scores.gated.rows, scores.submitted.records), (116, 116, 204));
+    says(&stdout, &["set aside and worth nothing"]);
     let (appraisal, _) = bench.appraise(&format!("{FILES} --no-gates"));
     let warning = appraisal.warnings.iter().find(|w| w.code == "benchmark_in_train").unwrap();
     assert_eq!(warning.count, 4);
