@@ -281,11 +281,22 @@ impl<'a, T: Real> Walk<'a, T> {
             on_progress(Progress { stage: "values", done: k + 1, total: count + 1 });
         }
         let end = self.model_at(1.0);
+        let marginal_bits = self.marginals(&end);
         on_progress(Progress { stage: "values", done: count + 1, total: count + 1 });
-        self.finish(count, goal, end)
+        self.finish(count, goal, end, marginal_bits)
     }
 
-    fn finish(mut self, nodes: usize, goal: f64, end: Point<T>) -> Valuation {
+    /// The integrand at t = 1: what the weight of each record moves at the finished model.
+    fn marginals(&mut self, end: &Point<T>) -> Vec<f64> {
+        let on_bench = self.bench.problem.at(end.theta.clone());
+        let mean = self.bench.mean_gradient(&on_bench);
+        let mut curvature = self.problem.curvature(1.0, end);
+        let solution = self.means_solve(&mut curvature, 1.0, &mean);
+        let residuals = self.problem.residuals(-1.0, end);
+        record_products(self.problem.design(), &solution, &residuals).data().to_vec()
+    }
+
+    fn finish(mut self, nodes: usize, goal: f64, end: Point<T>, marginal_bits: Vec<f64>) -> Valuation {
         self.centre_folds();
         let model = to_model(self.problem.family(), &end.theta);
         let base_bits = self.bench.bits(&self.bench.base_nats);
@@ -305,6 +316,7 @@ impl<'a, T: Real> Walk<'a, T> {
             nodes,
             products: self.products,
             value_bits: self.value_bits,
+            marginal_bits,
             fold_bits: self.fold_bits,
             fold_sizes: self.bench.fold_sizes.clone(),
             model,

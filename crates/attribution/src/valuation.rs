@@ -26,6 +26,9 @@ pub struct Valuation {
     pub products: usize,
     /// Value of each record.
     pub value_bits: Vec<f64>,
+    /// What the weight of each record moves at the finished model, dU/dw at t = 1 (the influence function; Hampel 1974,
+    /// Koh and Liang 2017). It predicts what is lost when a few records go, does not sum to the gain, and is not pay.
+    pub marginal_bits: Vec<f64>,
     /// Value of each record against each fold of the benchmark alone, records x folds. Its mean weighted by
     /// `fold_sizes` is `value_bits`. No columns when intervals were not asked for.
     pub fold_bits: Mat<f64>,
@@ -46,6 +49,8 @@ pub struct GroupValue {
     pub records: usize,
     /// Sum of their values.
     pub value_bits: f64,
+    /// Sum of their marginals: the first-order prediction of what the model would lose without the group.
+    pub marginal_bits: f64,
     /// Standard error over the folds of the benchmark; NaN with fewer than two folds, as are the bounds.
     pub se_bits: f64,
     /// Lower bound of the 95% interval.
@@ -72,11 +77,13 @@ impl Valuation {
         assert_eq!(groups.len(), self.value_bits.len(), "one group a record");
         let mut records = vec![0_usize; count];
         let mut values = vec![0.0; count];
+        let mut marginals = vec![0.0; count];
         let mut folds = Mat::zeros(count, self.fold_sizes.len());
         for (i, &g) in groups.iter().enumerate() {
             let g = g as usize;
             records[g] += 1;
             values[g] += self.value_bits[i];
+            marginals[g] += self.marginal_bits[i];
             folds.row_mut(g).iter_mut().zip(self.fold_bits.row(i)).for_each(|(f, x)| *f += x);
         }
         let half_width = student_t_975(self.fold_sizes.len().saturating_sub(1));
@@ -87,6 +94,7 @@ impl Valuation {
                 GroupValue {
                     records: records[g],
                     value_bits,
+                    marginal_bits: marginals[g],
                     se_bits,
                     low_bits: value_bits - reach,
                     high_bits: value_bits + reach,

@@ -144,6 +144,15 @@ fn values_are_the_integral_of_finite_differences() {
     }
     let end = plain::fit(&data, &vec![1.0; n], lambda, theta);
     assert!((valuation.gain_bits - plain::utility(&held, &end)).abs() < 1e-9);
+    for i in 0..n {
+        let at = |delta: f64| {
+            let mut w = vec![1.0; n];
+            w[i] += delta;
+            plain::utility(&held, &plain::fit(&data, &w, lambda, end.clone()))
+        };
+        let (want, got) = ((at(h) - at(-h)) / (2.0 * h), valuation.marginal_bits[i]);
+        assert!((got - want).abs() < 1e-5 * (1.0 + want.abs()), "margin of record {i}: {got} against {want}");
+    }
 }
 
 #[test]

@@ -60,7 +60,8 @@ struct Earned {
 
 pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let mut progress = Progress::new(settings.json);
-    let mut demo = progress.stage("found", "a log, a datanet, a sealed benchmark", |_| Demo::found(settings))?;
+    let mut demo =
+        progress.stage("found", "a log, a datanet, a sealed benchmark", |_| Demo::found(settings))?;
     progress.stage("contribute", "every member signs and sends its records", |s| demo.contribute(s))?;
     progress.stage("gate", "schema, copies, near copies, overlap with the benchmark", |_| demo.gate())?;
     progress.stage("review", "the owner looks at what the gates held", |_| demo.review())?;
@@ -133,7 +134,8 @@ impl Demo {
         let consumer = self.node.home().create_key("consumer")?;
         let account = self.node.account(&consumer)?;
         let operator = self.node.operator().clone();
-        let amount = Amount::new(DEPOSIT.max(count as u128 * 50_000)).ok_or_else(|| Failure::refused("too much"))?;
+        let amount =
+            Amount::new(DEPOSIT.max(count as u128 * 50_000)).ok_or_else(|| Failure::refused("too much"))?;
         let reference: Code = "demo-deposit".parse().map_err(Failure::failed)?;
         self.node.act(&operator, Command::Deposit { account, amount, reference })?;
         let questions: Vec<Record> =
@@ -169,7 +171,8 @@ impl Demo {
     }
 
     fn earned(&self, report: &NetReport) -> Vec<Earned> {
-        let of = |c: &NetContributor| c.id.parse().ok().and_then(|id: AccountId| self.accounts.get(&id)).copied();
+        let of =
+            |c: &NetContributor| c.id.parse().ok().and_then(|id: AccountId| self.accounts.get(&id)).copied();
         let row = |behaviour: Behaviour| {
             let mut row = Earned { behaviour: behaviour.to_string(), ..Earned::default() };
             report.contributors.iter().filter(|c| of(c) == Some(behaviour)).for_each(|c| row.add(c));
@@ -209,8 +212,10 @@ fn clear(home: &Path) -> Result<(), Failure> {
         return fs::remove_dir_all(home).map_err(|e| Failure::failed(format!("{}: {e}", home.display())));
     }
     match fs::read_dir(home).is_ok_and(|mut entries| entries.next().is_some()) {
-        true => Err(Failure::refused(format!("{} is not empty and not an earlier demonstration", home.display()))
-            .hint("name another folder with --home")),
+        true => {
+            Err(Failure::refused(format!("{} is not empty and not an earlier demonstration", home.display()))
+                .hint("name another folder with --home"))
+        }
         false => Ok(()),
     }
 }
@@ -219,7 +224,12 @@ fn records(digits: &[Digit]) -> Vec<Record> {
     digits.iter().map(Digit::record).collect()
 }
 
-fn as_json(report: &NetReport, earned: &[Earned], verified: &Verified, page: &Path) -> Result<String, Failure> {
+fn as_json(
+    report: &NetReport,
+    earned: &[Earned],
+    verified: &Verified,
+    page: &Path,
+) -> Result<String, Failure> {
     let document = json!({ "report": report, "earned": earned, "verified": verified, "page": page });
     let text = serde_json::to_string_pretty(&document).map_err(Failure::failed)?;
     Ok(format!("{text}\n"))
@@ -259,9 +269,10 @@ fn headline(report: &NetReport, verified: &Verified) -> String {
     let mut out = String::new();
     if let (Some(card), Some(utility)) = (&report.card, &report.utility) {
         let accuracy = |s: &assay_api::v1::appraisal::Score| 100.0 * s.accuracy.unwrap_or_default();
-        let pool = card.random_pool.as_ref().map_or(String::new(), |p| {
-            format!(", a random pool of the same size {:.1}%", accuracy(p))
-        });
+        let pool = card
+            .random_pool
+            .as_ref()
+            .map_or(String::new(), |p| format!(", a random pool of the same size {:.1}%", accuracy(p)));
         let _ = writeln!(
             out,
             "model    {:.1}% right on rows never used for pay{pool}; the records add {:.3} bits",
@@ -270,8 +281,10 @@ fn headline(report: &NetReport, verified: &Verified) -> String {
         );
     }
     if let Some(closure) = report.closure.as_ref().and_then(|c| c.relative) {
-        let audit = report.agreement.leave_one_out.as_ref().and_then(|a| a.pearson);
-        let audit = audit.map_or(String::new(), |r| format!("; retraining without each agrees at r = {r:.3}"));
+        let audit = report.agreement.leave_one_out.as_ref();
+        let audit = audit.and_then(|a| a.pearson.zip(a.predicted_pearson)).map_or(String::new(), |(value, predicted)| {
+            format!("; the loss of retraining without each: r = {value:.2} with value, {predicted:.2} with prediction")
+        });
         let _ = writeln!(out, "values   sum to the gain within {:.4}%{audit}", 100.0 * closure);
     }
     let _ = write!(

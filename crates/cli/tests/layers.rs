@@ -21,7 +21,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sim", &["tlog", "ledger", "quality", "kernels", "learn", "attribution", "store", "api", "node"]),
     (
         "cli",
-        &["tlog", "ledger", "quality", "kernels", "learn", "attribution", "store", "api", "node", "web", "sim"],
+        &[
+            "tlog",
+            "ledger",
+            "quality",
+            "kernels",
+            "learn",
+            "attribution",
+            "store",
+            "api",
+            "node",
+            "web",
+            "sim",
+        ],
     ),
 ];
 
@@ -29,7 +41,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &["tlog", "ledger", "quality", "kernels", "learn", "attribution"];
 
 /// Libraries that do IO, keep time or draw from the machine: not for pure crates.
-const IMPURE: &[&str] = &["rusqlite", "object_store", "tempfile", "getrandom", "tokio", "indicatif", "clap", "parquet"];
+const IMPURE: &[&str] =
+    &["rusqlite", "object_store", "tempfile", "getrandom", "tokio", "indicatif", "clap", "parquet"];
 
 fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -62,15 +75,20 @@ fn every_crate_has_a_layer() {
 fn imports_follow_the_arrows() {
     for (name, allowed) in LAYERS {
         for import in dependencies(name).iter().filter_map(|d| d.strip_prefix("assay-")) {
-            assert!(allowed.contains(&import), "assay-{name} imports assay-{import}: no such arrow in LAYERS");
+            assert!(
+                allowed.contains(&import),
+                "assay-{name} imports assay-{import}: no such arrow in LAYERS"
+            );
         }
     }
 }
 
 #[test]
 fn pure_crates_are_kept_pure() {
-    let bans: BTreeMap<&str, String> =
-        PURE.iter().map(|n| (*n, fs::read_to_string(crates().join(n).join("clippy.toml")).unwrap())).collect();
+    let bans: BTreeMap<&str, String> = PURE
+        .iter()
+        .map(|n| (*n, fs::read_to_string(crates().join(n).join("clippy.toml")).unwrap()))
+        .collect();
     for name in PURE {
         assert_eq!(bans[name], bans["tlog"], "the bans of assay-{name} differ from those of assay-tlog");
         let lib = fs::read_to_string(crates().join(name).join("src/lib.rs")).unwrap();

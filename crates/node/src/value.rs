@@ -208,12 +208,15 @@ fn audit(
     let left = left.map_err(NodeError::invalid)?;
     let full = left.full.benchmark.gain_bits;
     let effects: Vec<f64> = left.without.iter().take(count).map(|w| full - w.benchmark.gain_bits).collect();
-    let values: Vec<f64> =
-        valuation.group(owner, accounts.len()).iter().take(count).map(|g| g.value_bits).collect();
+    let grouped = valuation.group(owner, accounts.len());
+    let values: Vec<f64> = grouped.iter().take(count).map(|g| g.value_bits).collect();
+    let predicted: Vec<f64> = grouped.iter().take(count).map(|g| g.marginal_bits).collect();
     let finite = |x: f64| x.is_finite().then_some(x);
     let leave_one_out = LeaveOneOut {
         pearson: finite(rank::pearson(&values, &effects)),
         spearman: finite(rank::spearman(&values, &effects)),
+        predicted_pearson: finite(rank::pearson(&predicted, &effects)),
+        predicted_spearman: finite(rank::spearman(&predicted, &effects)),
         n: count as u64,
         on: Split::Test,
     };

@@ -260,6 +260,9 @@ pub struct Without {
     /// What is lost by leaving the contributor out: bits of the gated model minus bits without, on the test rows if
     /// there are any, else on the benchmark. Positive means that the contributor helps.
     pub effect_bits: f64,
+    /// What was predicted to be lost, on the benchmark alone and before the retraining: the influence of the
+    /// contributor's records on the finished model, to first order.
+    pub predicted_bits: f64,
 }
 
 /// What the gates did.
@@ -387,6 +390,11 @@ pub struct LeaveOneOut {
     pub pearson: Option<f64>,
     /// Spearman's rank correlation; `null` if one side does not vary.
     pub spearman: Option<f64>,
+    /// Pearson's correlation of the measured effects with those predicted (`predicted_bits`), which ask what the
+    /// retraining asks: what the finished model loses. A value asks what was added on the way from no record to all.
+    pub predicted_pearson: Option<f64>,
+    /// Spearman's rank correlation with the predicted effects.
+    pub predicted_spearman: Option<f64>,
     /// Contributors left out, one at a time.
     pub n: u64,
     /// Rows that measured the effect.

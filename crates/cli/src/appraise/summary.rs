@@ -50,8 +50,9 @@ pub(crate) fn of(a: &Appraisal, folder: &Path) -> String {
     {
         let _ = writeln!(
             out,
-            "Checked by training again without {}: correlation {pearson:.3}.",
-            plural(check.n, "contributor")
+            "Checked by training again without {}, one at a time: the loss correlates {pearson:.3} with the value{}.",
+            plural(check.n, "contributor"),
+            check.predicted_pearson.map_or(String::new(), |r| format!(", {r:.3} with the loss predicted"))
         );
     }
     for warning in &a.warnings {

@@ -125,9 +125,10 @@ pub(crate) fn audit(
         (Some(full), Some(without)) => full.gain_bits - without.gain_bits,
         _ => result.full.benchmark.gain_bits - without.benchmark.gain_bits,
     };
-    let (mut worth, mut effects) = (Vec::new(), Vec::new());
+    let (mut worth, mut predicted, mut effects) = (Vec::new(), Vec::new(), Vec::new());
     for (&contributor, without) in chosen.iter().zip(&result.without) {
         worth.push(values.groups[contributor].value_bits);
+        predicted.push(values.groups[contributor].marginal_bits);
         effects.push(effect(without));
         let accuracy = |s: Score| s.accuracy.is_finite().then_some(s.accuracy);
         audit.without[contributor] = Some(Without {
@@ -135,12 +136,15 @@ pub(crate) fn audit(
             test_bits: without.test.map(|s| s.gain_bits),
             test_accuracy: without.test.and_then(accuracy),
             effect_bits: effect(without),
+            predicted_bits: values.groups[contributor].marginal_bits,
         });
     }
     let finite = |x: f64| x.is_finite().then_some(x);
     audit.agreement.leave_one_out = Some(LeaveOneOut {
         pearson: finite(pearson(&worth, &effects)),
         spearman: finite(spearman(&worth, &effects)),
+        predicted_pearson: finite(pearson(&predicted, &effects)),
+        predicted_spearman: finite(spearman(&predicted, &effects)),
         n: chosen.len() as u64,
         on: if ready.test.is_some() { Split::Test } else { Split::Valid },
     });

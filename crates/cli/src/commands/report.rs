@@ -46,7 +46,8 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
         0 => Vec::new(),
         wanted => answered(&session, usize::from(wanted))?,
     };
-    let shown = session.node.report(&net, &ReportOptions { samples: &samples, ..ReportOptions::default() })?;
+    let shown =
+        session.node.report(&net, &ReportOptions { samples: &samples, ..ReportOptions::default() })?;
     let page = assay_web::render_report(&shown).map_err(Failure::failed)?;
     let path = match &args.out {
         Some(path) => path.clone(),

@@ -36,6 +36,7 @@ fn the_community_is_told_apart() {
     let check = appraisal.agreement.leave_one_out.as_ref().unwrap();
     assert_eq!(check.n, 3);
     assert!(check.pearson.unwrap() > 0.9);
+    assert!(check.predicted_pearson.unwrap() > 0.9);
     let scores = appraisal.scores.test.as_ref().unwrap();
     let curated = scores.curated.as_ref().unwrap();
     assert!(curated.bits > scores.gated.bits && curated.records == 150);
