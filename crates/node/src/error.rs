@@ -104,9 +104,9 @@ impl From<Refusal> for NodeError {
         };
         let error = Self::new(kind, &refusal);
         match refusal {
-            Refusal::Money { .. } => {
-                error.hint("the operator records a payment with `assay deposit NAME|ACCOUNT AMOUNT --reference REF`")
-            }
+            Refusal::Money { .. } => error.hint(
+                "the operator records a payment with `assay deposit NAME|ACCOUNT AMOUNT --reference REF`",
+            ),
             _ => error,
         }
     }

@@ -100,15 +100,17 @@ impl Node {
                 .hint("snapshot, train and value first"));
         }
         self.account(key)?;
-        let mut batch = Vec::with_capacity(questions.len());
+        let (mut batch, mut kept) =
+            (Vec::with_capacity(questions.len()), Vec::with_capacity(questions.len()));
         for record in questions {
             let salt: [u8; 32] = random()?;
             let content = canonical(record)?;
             let query = Content::Query.commit(&Salt(salt), self.home().origin(), net, &content);
             let question = Question { salt: hex::encode(salt), record: record.clone() };
-            self.vault.put_private(&question_name(&query), &serde_json::to_vec(&question)?)?;
+            kept.push((question_name(&query), serde_json::to_vec(&question)?));
             batch.push(self.sign(key, Command::Ask { datanet: net.clone(), query, price_max: price })?);
         }
+        self.vault.put_all_private(&kept)?;
         let mut answers = Vec::with_capacity(batch.len());
         for part in batch.chunks(BATCH_MAX) {
             answers.extend(self.submit_all(part.to_vec())?);
@@ -177,10 +179,12 @@ impl Node {
             });
         }
         // Kept before it is paid for: a crash in between must not take the money and lose the answer.
+        let mut secrets = Vec::with_capacity(answered.len());
         for (answer, signed) in answered.iter().zip(&batch) {
             let kept = Kept { nonce: signed.intent.nonce, answer: answer.clone() };
-            self.vault.put_private(&answer_name(answer.query), &serde_json::to_vec(&kept)?)?;
+            secrets.push((answer_name(answer.query), serde_json::to_vec(&kept)?));
         }
+        self.vault.put_all_private(&secrets)?;
         let entries = self.submit_all(batch)?.into_iter().collect::<Result<Vec<u64>>>()?;
         answered.iter_mut().zip(entries).for_each(|(answer, entry)| answer.entry = entry);
         Ok(answered)

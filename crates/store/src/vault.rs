@@ -151,18 +151,29 @@ impl Vault {
 
     /// Stores a secret under a name, durably, in place of what was there.
     pub fn put_private(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        StoreError::within("the length of a private name in bytes", name.len() as u64, NAME_BYTES_MAX)?;
-        StoreError::within(
-            &format!("the size of the private {name:?} in bytes"),
-            bytes.len() as u64,
-            PRIVATE_BYTES_MAX,
-        )?;
-        let digest: [u8; 32] = Sha256::digest(bytes).into();
-        self.reader.db.write("store a secret", |tx| {
-            tx.execute(
-                "REPLACE INTO private (name, sha256, bytes) VALUES (?1, ?2, ?3)",
-                params![name, digest, bytes],
+        self.put_all_private(&[(name, bytes)])
+    }
+
+    /// Stores secrets under their names, all of them or none, in one durable transaction.
+    pub fn put_all_private<N: AsRef<str>, B: AsRef<[u8]>>(
+        &mut self,
+        secrets: &[(N, B)],
+    ) -> Result<(), StoreError> {
+        for (name, bytes) in secrets.iter().map(|(n, b)| (n.as_ref(), b.as_ref())) {
+            StoreError::within("the length of a private name in bytes", name.len() as u64, NAME_BYTES_MAX)?;
+            StoreError::within(
+                &format!("the size of the private {name:?} in bytes"),
+                bytes.len() as u64,
+                PRIVATE_BYTES_MAX,
             )?;
+        }
+        self.reader.db.write("store secrets", |tx| {
+            let mut put =
+                tx.prepare_cached("REPLACE INTO private (name, sha256, bytes) VALUES (?1, ?2, ?3)")?;
+            for (name, bytes) in secrets.iter().map(|(n, b)| (n.as_ref(), b.as_ref())) {
+                let digest: [u8; 32] = Sha256::digest(bytes).into();
+                put.execute(params![name, digest, bytes])?;
+            }
             Ok(Ok(()))
         })
     }
