@@ -38,7 +38,8 @@ pub(crate) fn gate(community: &Community, on: bool) -> Result<Gated, Failure> {
     let leaked = rows_with(&findings, in_benchmark);
     let mut held = rows_with(&findings, |_| true);
     held.retain(|&row| !findings[row].verdict.is_reject());
-    let leaks: Vec<RecordView<'_>> = leaked.iter().map(|&row| train[row]).collect();
+    let leaks: Vec<RecordView<'_>> =
+        rows_with(&findings, like_benchmark).into_iter().map(|row| train[row]).collect();
     let fresh_valid = fresh(&community.valid, &leaks)?;
     let fresh_test = community.test.as_ref().map(|part| fresh(part, &leaks)).transpose()?;
     let mut warnings = Vec::new();
@@ -65,6 +66,11 @@ fn in_benchmark(reason: Reason) -> bool {
     matches!(reason, Reason::BenchmarkOverlap | Reason::BenchmarkNearOverlap)
 }
 
+/// What is in the benchmark, and what only may be: scores do without either.
+fn like_benchmark(reason: Reason) -> bool {
+    in_benchmark(reason) || reason == Reason::PossibleBenchmarkOverlap
+}
+
 /// Rows of a held-out file that none of `leaks` repeats; all of them if nothing would be left to score on.
 fn fresh(part: &Part, leaks: &[RecordView<'_>]) -> Result<Vec<usize>, Failure> {
     let all = (0..part.labels.len()).collect();
@@ -72,7 +78,7 @@ fn fresh(part: &Part, leaks: &[RecordView<'_>]) -> Result<Vec<usize>, Failure> {
         return Ok(all);
     }
     let findings = sealed(leaks)?.check_batch(&views(part));
-    let repeated = |row: &usize| findings[*row].verdict.reason().is_some_and(in_benchmark);
+    let repeated = |row: &usize| findings[*row].verdict.reason().is_some_and(like_benchmark);
     let fresh: Vec<usize> = (0..part.labels.len()).filter(|row| !repeated(row)).collect();
     Ok(if fresh.len() < 2 { all } else { fresh })
 }
