@@ -31,8 +31,15 @@ impl From<Standing> for Mark {
     }
 }
 
-/// A name as it is shown.
+/// A name as it is shown. An account, `a` and 20 hexadecimal digits, is known by its first ones; the table of every
+/// number has it whole.
 pub(super) fn name(id: &str) -> String {
+    let digits = id.strip_prefix('a').filter(|d| d.len() == 20 && d.bytes().all(|b| b.is_ascii_hexdigit()));
+    full_name(if digits.is_some() { &id[..9] } else { id })
+}
+
+/// A name, whole unless it is very long.
+pub(super) fn full_name(id: &str) -> String {
     let shown = cut(id.trim(), NAME_CHARS);
     if shown.is_empty() { "(no name)".to_owned() } else { shown }
 }

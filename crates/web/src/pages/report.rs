@@ -4,7 +4,7 @@ mod verdict;
 
 use super::parts::{
     Fact, GateTable, Mark, Sample, ScoreTable, TEXT_CHARS, ValueChart, Valued, agreement_sentence,
-    closure_sentence, interval, name, table_rows,
+    closure_sentence, full_name, interval, name, table_rows,
 };
 use super::{POLICY, RenderError};
 use crate::charts::{Axis, Domain, Point, Scatter, Svg, bullet, row_axis};
@@ -294,7 +294,7 @@ fn valued<'a>(c: &'a NetContributor, money: &Money) -> Valued<'a> {
 
 fn full_row(c: &NetContributor, scale: Scale, money: &Money) -> FullRow {
     FullRow {
-        name: name(&c.id),
+        name: full_name(&c.id),
         label: c.label.as_deref().map(|l| cut(l, 40)).unwrap_or_default(),
         mark: c.standing.into(),
         records: count(c.records),
