@@ -114,6 +114,9 @@ pub enum Fault {
     /// Parquet that does not decode.
     #[error("is not readable as Parquet: {0}")]
     BadParquet(String),
+    /// Parquet compressed by a codec that is not built in.
+    #[error("is compressed with {0}, which is not read here")]
+    Codec(String),
     /// No such column.
     #[error("does not exist; the file has {}", list(.0))]
     NoColumn(Vec<String>),
@@ -161,6 +164,7 @@ impl Fault {
             Self::FieldCount { .. } => "quote fields that hold commas or line breaks",
             Self::OpenQuote | Self::AfterQuote => "double the quotes inside a quoted field (\"\")",
             Self::Binary => "store text as a UTF-8 string column, or drop the column",
+            Self::Codec(_) => "write it with zstd, snappy, gzip or no compression",
             Self::NoColumn(_) => "name one of these, or rename the column in the file",
             Self::NoFeatures(_) => "name the columns with --text or --features",
             Self::Missing => "fill it in or leave the record out",

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use ::parquet::basic::Compression;
 use ::parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use ::parquet::record::{Field, List};
 
@@ -19,7 +20,7 @@ pub(super) fn read(file: &str, input: impl ChunkReader + 'static) -> Result<Reco
 fn read_rows(file: &str, input: impl ChunkReader + 'static) -> Result<RecordTable, RecordError> {
     let bad = |e: ::parquet::errors::ParquetError| Fault::BadParquet(e.to_string());
     let reader = SerializedFileReader::new(input).map_err(|e| bad(e).in_file(file))?;
-    check_size(&reader).map_err(|f| f.in_file(file))?;
+    check_claims(&reader).map_err(|f| f.in_file(file))?;
     let mut table = TableBuilder::new();
     for field in reader.metadata().file_metadata().schema().get_fields() {
         table.declare(field.name()).map_err(|f| f.in_file(file).field(field.name()))?;
@@ -37,20 +38,29 @@ fn read_rows(file: &str, input: impl ChunkReader + 'static) -> Result<RecordTabl
     table.finish(file).map_err(|f| f.in_file(file))
 }
 
-/// Holds what the file says of itself to the limits before a page is unpacked.
-fn check_size<R: ChunkReader + 'static>(reader: &SerializedFileReader<R>) -> Result<(), Fault> {
+/// Holds what the file says of itself (rows, sizes, codecs) to what is read here, before a page is unpacked.
+fn check_claims<R: ChunkReader + 'static>(reader: &SerializedFileReader<R>) -> Result<(), Fault> {
     let metadata = reader.metadata();
     let rows = usize::try_from(metadata.file_metadata().num_rows());
     let rows = rows.map_err(|_| Fault::BadParquet("a negative number of rows".to_owned()))?;
     if rows > limits::MAX_ROWS {
         return Err(Fault::TooManyRows);
     }
-    let bytes = metadata.row_groups().iter().flat_map(|g| g.columns());
-    let bytes = bytes.map(|c| u64::try_from(c.uncompressed_size()).unwrap_or(u64::MAX));
+    let columns = || metadata.row_groups().iter().flat_map(|g| g.columns());
+    if let Some(codec) = columns().map(|c| c.compression()).find(|codec| !readable(codec)) {
+        let name = codec.to_string();
+        return Err(Fault::Codec(name.split('(').next().unwrap_or_default().to_owned()));
+    }
+    let bytes = columns().map(|c| u64::try_from(c.uncompressed_size()).unwrap_or(u64::MAX));
     if bytes.fold(0, u64::saturating_add) > limits::MAX_FILE_BYTES {
         return Err(Fault::FileTooLarge);
     }
     Ok(())
+}
+
+fn readable(codec: &Compression) -> bool {
+    use Compression::{GZIP, SNAPPY, UNCOMPRESSED, ZSTD};
+    matches!(codec, UNCOMPRESSED | SNAPPY | GZIP(_) | ZSTD(_))
 }
 
 fn put(table: &mut TableBuilder, name: &str, field: &Field) -> Result<(), Fault> {
