@@ -73,7 +73,7 @@ impl Tolerances {
         if size_of::<T>() == 4 {
             Self { path: 3e-4, mean: 2e-3, folds: 0.05, fold_stride: 2 }
         } else {
-            Self { path: 1e-6, mean: 1e-5, folds: 0.05, fold_stride: 2 }
+            Self { path: 1e-6, mean: 1e-5, folds: 0.03, fold_stride: 2 }
         }
     }
 }

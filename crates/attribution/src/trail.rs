@@ -76,7 +76,7 @@ pub(crate) struct PathMap {
 }
 
 impl PathMap {
-    /// The scale is lambda over the largest curvature of a single weight at the base model.
+    /// The scale is lambda over the largest curvature at the base model: that direction is learned first.
     pub(crate) fn new<T: Real>(problem: &Problem<'_, T>) -> Self {
         Self::with_scale(problem.lambda() / problem.largest_base_curvature().max(f64::MIN_POSITIVE))
     }
