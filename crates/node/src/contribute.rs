@@ -2,6 +2,7 @@
 
 use assay_ledger::command::Command;
 use assay_ledger::commit::{self, Content, Salt};
+use assay_ledger::datanet::Contribution;
 use assay_ledger::ids::{DatanetId, Digest, TableRef};
 use assay_ledger::limits::CONTRIBUTION_RECORDS_MAX;
 use assay_store::PrivateRecord;
@@ -96,11 +97,31 @@ impl Node {
         Ok(TableRef { sha256: Digest(stored.sha256), rows: table.rows() as u64, bytes: stored.bytes })
     }
 
+    /// What the state knows of the contribution at `seq`.
+    pub(crate) fn contribution(&self, net: &DatanetId, seq: u64) -> Result<&Contribution> {
+        let contribution = self.datanet(net)?.contributions.get(&seq);
+        contribution.ok_or_else(|| NodeError::not_found(format!("no contribution {seq} in {net}")))
+    }
+
+    /// One record as it was sent.
+    pub fn record(&self, net: &DatanetId, contribution: u64, index: u32) -> Result<Record> {
+        let offered = self.contribution(net, contribution)?;
+        if index >= offered.records {
+            return Err(NodeError::not_found(format!("no record {index} in {contribution}")));
+        }
+        let found = self.vault.reader().at(group(&offered.root), index)?;
+        let found = found.ok_or_else(|| {
+            NodeError::unavailable(format!(
+                "record {index} of contribution {contribution} is not in the vault"
+            ))
+            .hint("restore the private folder of this home")
+        })?;
+        Ok(serde_json::from_slice(&found.content)?)
+    }
+
     /// The records of the contribution at `seq`, in order, with their commitments.
     pub(crate) fn records_of(&self, net: &DatanetId, seq: u64) -> Result<Vec<PrivateRecord>> {
-        let contribution = self.datanet(net)?.contributions.get(&seq);
-        let contribution =
-            contribution.ok_or_else(|| NodeError::not_found(format!("no contribution {seq} in {net}")))?;
+        let contribution = self.contribution(net, seq)?;
         let (group, count) = (group(&contribution.root), contribution.records as usize);
         let mut records: Vec<PrivateRecord> = Vec::with_capacity(count);
         while records.len() < count {

@@ -51,19 +51,14 @@ pub struct Fitted {
 
 impl Fitted {
     /// Learns features from `columns`, chooses the prior by cross-validation on them, and fits the model.
-    pub fn fit(
-        columns: &Columns,
-        labels: &[String],
-        answers: Answers,
-        seed: u64,
-    ) -> Result<(Self, Features, Target)> {
+    pub fn fit(columns: &Columns, labels: &[String], answers: Answers, seed: u64) -> Result<Self> {
         let featurizer = Featurizer::fit(columns, &FeatureConfig::default()).map_err(NodeError::invalid)?;
         let features = featurizer.transform(columns).map_err(NodeError::invalid)?;
         let target = answers.encode(labels)?;
         let options = CrossOptions { seed, ..CrossOptions::default() };
         let prior = choose_lambda(&features, &target, &options).map_err(NodeError::invalid)?;
         let model = solve(&features, &target, &prior)?;
-        Ok((Self { featurizer, answers, prior, model }, features, target))
+        Ok(Self { featurizer, answers, prior, model })
     }
 
     /// The same features and prior, fitted to other records: what a comparison needs.

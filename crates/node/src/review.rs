@@ -29,31 +29,26 @@ impl Node {
     /// The first `count` records that wait for a reviewer, in order of arrival.
     pub fn held(&self, net: &DatanetId, count: usize) -> Result<Vec<Held>> {
         let waiting: Vec<(u64, u32)> = self.datanet(net)?.held().take(count).collect();
-        waiting.into_iter().map(|(contribution, index)| self.held_record(net, contribution, index)).collect()
-    }
-
-    fn held_record(&self, net: &DatanetId, contribution: u64, index: u32) -> Result<Held> {
-        let row = self.verdicts(net, contribution)?.into_iter().find(|row| row.index == index);
-        let row =
-            row.ok_or_else(|| NodeError::bug(format!("no verdict on record {index} of {contribution}")))?;
-        let author = self.datanet(net)?.contributions.get(&contribution).map(|c| c.author.clone());
-        Ok(Held {
-            contribution,
-            index,
-            author: author.ok_or_else(|| NodeError::not_found(format!("no contribution {contribution}")))?,
-            reason: row.reason.unwrap_or_default(),
-            original: row.original,
-            record: self.record(net, contribution, index)?,
-        })
-    }
-
-    /// One record as it was sent.
-    pub fn record(&self, net: &DatanetId, contribution: u64, index: u32) -> Result<Record> {
-        let records = self.records_of(net, contribution)?;
-        let found = records.get(index as usize);
-        let found =
-            found.ok_or_else(|| NodeError::not_found(format!("no record {index} in {contribution}")))?;
-        Ok(serde_json::from_slice(&found.content)?)
+        let mut held = Vec::with_capacity(waiting.len());
+        for of_one in waiting.chunk_by(|a, b| a.0 == b.0) {
+            let contribution = of_one[0].0;
+            let author = &self.contribution(net, contribution)?.author;
+            let verdicts = self.verdicts(net, contribution)?;
+            for &(_, index) in of_one {
+                let row = verdicts.get(index as usize).ok_or_else(|| {
+                    NodeError::bug(format!("no verdict on record {index} of {contribution}"))
+                })?;
+                held.push(Held {
+                    contribution,
+                    index,
+                    author: author.clone(),
+                    reason: row.reason.clone().unwrap_or_default(),
+                    original: row.original,
+                    record: self.record(net, contribution, index)?,
+                });
+            }
+        }
+        Ok(held)
     }
 
     /// Lets `account` decide held records. Only the owner may.

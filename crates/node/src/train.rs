@@ -1,6 +1,6 @@
 //! Train: a model of a snapshot, and its card on rows that are never used for pay.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use assay_api::v1::appraisal::Score as CardScore;
 use assay_api::v1::report::{ModelCard, PairedDifference};
@@ -40,8 +40,7 @@ impl Node {
         let readings: Vec<&Reading> = members.iter().map(|m| &m.reading).collect();
         let answers = answers(&charter, &labels(&readings))?;
         let seed = charter.value.seed;
-        let (fitted, _, _) =
-            Fitted::fit(&columns(&charter.task, &readings), &labels(&readings), answers, seed)?;
+        let fitted = Fitted::fit(&columns(&charter.task, &readings), &labels(&readings), answers, seed)?;
         let pool = self.random_pool(net, members.len(), seed)?;
         let card = self.score(net, &charter, &fitted, members.len(), pool.as_deref(), &snapshot_root)?;
 
@@ -281,12 +280,10 @@ fn answers(charter: &Charter, labels: &[String]) -> Result<Answers> {
 }
 
 fn readable(charter: &Charter, reading: &Reading) -> bool {
-    let classes: BTreeSet<&str> = charter.task.classes.iter().map(String::as_str).collect();
-    let label = reading.label.as_deref();
-    let label = match charter.task.kind.as_str() {
-        "regression" => label.is_some_and(|l| l.parse::<f64>().is_ok_and(f64::is_finite)),
-        _ => label.is_some_and(|l| classes.contains(l)),
-    };
+    let label = reading.label.as_ref().is_some_and(|label| match charter.task.kind.as_str() {
+        "regression" => label.parse::<f64>().is_ok_and(f64::is_finite),
+        _ => charter.task.classes.contains(label),
+    });
     label
         && reading.numbers.iter().all(|n| n.is_finite())
         && (charter.task.text.is_none() || reading.text.is_some())

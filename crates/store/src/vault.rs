@@ -209,6 +209,16 @@ impl VaultReader {
         found.map(|row| self.record(row)).transpose()
     }
 
+    /// The record at `index` of `group`; `None` if it never came or was erased.
+    pub fn at(&self, group: u64, index: u32) -> Result<Option<PrivateRecord>, StoreError> {
+        let found = self.db.read("read a private record", |conn| {
+            conn.prepare_cached(&format!("{SELECT} WHERE grp = ?1 AND idx = ?2"))?
+                .query_row(params![group as i64, index], stored)
+                .optional()
+        })?;
+        found.map(|row| self.record(row)).transpose()
+    }
+
     /// The records of `group` from `from_index` on, in order: one page of at most [`PAGE_RECORDS_MAX`] records and
     /// about [`PAGE_BYTES_MAX`] bytes. Empty when there are no more.
     pub fn group(&self, group: u64, from_index: u32) -> Result<Vec<PrivateRecord>, StoreError> {

@@ -23,6 +23,9 @@ fn records_come_back_by_commitment_and_by_group() {
     let vault = Vault::open(&folder.path().join("private")).unwrap();
     assert_eq!(vault.reader().get(&records[42].commitment).unwrap().as_ref(), Some(&records[42]));
     assert_eq!(vault.reader().get(&[0; 32]).unwrap(), None);
+    assert_eq!(vault.reader().at(7, 42).unwrap().as_ref(), Some(&records[42]));
+    assert_eq!(vault.reader().at(7, 5_000).unwrap(), None);
+    assert_eq!(vault.reader().at(9, 0).unwrap(), None);
     let mut found = Vec::new();
     loop {
         let page = vault.reader().group(7, found.len() as u32).unwrap();
