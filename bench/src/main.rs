@@ -6,7 +6,7 @@ mod npy;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use assay_attribution::{Examples, PathOptions, value};
+use assay_attribution::{Examples, PathOptions, ValueFold, value};
 use assay_learn::crossval::shuffled;
 use assay_learn::data::{Columns, Features, Target};
 use assay_learn::features::{FeatureConfig, Featurizer, GramConfig, LabelEncoder};
@@ -67,7 +67,7 @@ fn main() -> Result<()> {
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let before = cpu_seconds();
-    let valuation = pool.install(|| value(records, bench, &options, &|_| {}))?;
+    let valuation = pool.install(|| value(records, ValueFold::new(bench), &options, &|_| {}))?;
     let cpu_seconds = cpu_seconds() - before;
 
     let file = |name: &str| args.out.join(format!("{name}.npy"));

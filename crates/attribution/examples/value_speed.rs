@@ -75,7 +75,7 @@ fn main() {
         precision,
         ..PathOptions::default()
     };
-    let v = value(train_examples, bench, &options, &|_| {}).unwrap();
+    let v = value(train_examples, ValueFold::new(bench), &options, &|_| {}).unwrap();
     clock.lap("values");
     println!(
         "  sum {:.5} gain {:.5} closure {:.2e} ({:.4}%), {} nodes, {} products",
@@ -95,11 +95,11 @@ fn main() {
             precision,
             ..LeaveOutOptions::default()
         };
-        let left =
-            leave_out(train_examples, (&train.groups, groups), &v.model, bench, None, &o, &|_| {}).unwrap();
+        let folds = Folds { value: Some(ValueFold::new(bench)), report: None };
+        let left = leave_out(train_examples, (&train.groups, groups), &v.model, folds, &o, &|_| {}).unwrap();
         clock.lap("leave out");
-        let full = left.full.benchmark.gain_bits;
-        measured = left.without.iter().map(|w| full - w.benchmark.gain_bits).collect();
+        let full = left.full.value.map_or(f64::NAN, |s| s.gain_bits);
+        measured = left.without.iter().map(|w| full - w.value.map_or(f64::NAN, |s| s.gain_bits)).collect();
         let values: Vec<f64> = v.group(&train.groups, groups).iter().map(|g| g.value_bits).collect();
         println!(
             "  {groups} groups, pearson {:.4}, {} not converged",

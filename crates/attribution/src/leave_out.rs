@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::path::ValueError;
-use crate::{Examples, OnProgress, Progress};
+use crate::{Examples, OnProgress, Progress, ReportFold, ValueFold};
 
 /// How to retrain.
 #[derive(Clone, Debug)]
@@ -45,13 +45,22 @@ pub struct Score {
     pub accuracy: f64,
 }
 
-/// A model's scores on the value benchmark, and on the other test set if there is one.
+/// What to score on; a fold that is not given is not scored on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Folds<'a> {
+    /// The fold that measures value.
+    pub value: Option<ValueFold<'a>>,
+    /// The fold that reports scores.
+    pub report: Option<ReportFold<'a>>,
+}
+
+/// A model's scores on the folds given.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scores {
-    /// On the benchmark.
-    pub benchmark: Score,
-    /// On the other set.
-    pub test: Option<Score>,
+    /// On the value fold.
+    pub value: Option<Score>,
+    /// On the reporting fold.
+    pub report: Option<Score>,
 }
 
 /// The model with all records, and without each group.
@@ -77,8 +86,7 @@ pub fn leave_out(
     train: Examples<'_>,
     groups: (&[u32], usize),
     full: &Model,
-    benchmark: Examples<'_>,
-    test: Option<Examples<'_>>,
+    folds: Folds<'_>,
     options: &LeaveOutOptions<'_>,
     on_progress: OnProgress<'_>,
 ) -> Result<LeaveOut, ValueError> {
@@ -89,13 +97,14 @@ pub fn leave_out(
         e.features.cols() == full.theta().rows()
             && Family::of(e.target, options.noise_variance) == full.family()
     };
-    if family != full.family() || ![Some(train), Some(benchmark), test].iter().flatten().all(fits) {
+    let benchmarks = [folds.value.map(ValueFold::examples), folds.report.map(ReportFold::examples)];
+    if family != full.family() || !fits(&train) || !benchmarks.iter().flatten().all(fits) {
         return Err(ValueError::Mismatch);
     }
     if options.precision.is_double(train.features, family.outputs()) {
-        leave_out_in::<f64>(train, groups, full, benchmark, test, options, on_progress)
+        leave_out_in::<f64>(train, groups, full, benchmarks, options, on_progress)
     } else {
-        leave_out_in::<f32>(train, groups, full, benchmark, test, options, on_progress)
+        leave_out_in::<f32>(train, groups, full, benchmarks, options, on_progress)
     }
 }
 
@@ -103,35 +112,32 @@ fn leave_out_in<T: Real>(
     train: Examples<'_>,
     (groups, count): (&[u32], usize),
     full: &Model,
-    benchmark: Examples<'_>,
-    test: Option<Examples<'_>>,
+    benchmarks: [Option<Examples<'_>>; 2],
     o: &LeaveOutOptions<'_>,
     on_progress: OnProgress<'_>,
 ) -> Result<LeaveOut, ValueError> {
     let train_design = design::<T>(train.features);
     let problem = Problem::new(&train_design, train.target, o.weights, o.lambda, o.noise_variance)
         .map_err(ValueError::Train)?;
-    let bench_design = design::<T>(benchmark.features);
-    let bench = Scorer::new(&bench_design, benchmark, &problem)?;
-    let test_design = test.map(|t| design::<T>(t.features));
-    let test = match (&test_design, test) {
-        (Some(design), Some(examples)) => Some(Scorer::new(design, examples, &problem)?),
-        _ => None,
+    let designs = benchmarks.map(|b| b.map(|b| design::<T>(b.features)));
+    let scorer = |k: usize| match (&designs[k], benchmarks[k]) {
+        (Some(design), Some(examples)) => Scorer::new(design, examples, &problem).map(Some),
+        _ => Ok(None),
     };
+    let scorers = [scorer(0)?, scorer(1)?];
     // The start is polished first: what is left of its gradient would be counted against every group.
     let exact = Tolerance::relative(if size_of::<T>() == 4 { 1e-5 } else { 1e-9 });
     let start = problem.minimise(1.0, to_panel(full), exact).point;
     let mut curvature = problem.curvature(1.0, &start);
-    let bench_dual = bench.dual(&start, &mut curvature);
-    let test_dual = test.as_ref().map(|t| t.dual(&start, &mut curvature));
+    let duals = scorers.each_ref().map(|s| s.as_ref().map(|s| s.dual(&start, &mut curvature)));
     let measure = |point: &Mat<T>, gradient: &Mat<T>| {
-        let score = |scorer: &Scorer<'_, T>, dual: &Mat<T>| {
+        let score = |k: usize| {
+            let (scorer, dual) = scorers[k].as_ref().zip(duals[k].as_ref())?;
             let mut score = scorer.score(point);
             score.gain_bits -= panel::group_dots(dual, gradient, problem.lanes())[0];
-            score
+            Some(score)
         };
-        let test = test.as_ref().zip(test_dual.as_ref()).map(|(t, dual)| score(t, dual));
-        Scores { benchmark: score(&bench, &bench_dual), test }
+        Scores { value: score(0), report: score(1) }
     };
     let done = AtomicUsize::new(0);
     on_progress(Progress { stage: "leave out", done: 0, total: count });

@@ -14,7 +14,9 @@
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
 
 pub mod answer;
+mod folds;
 pub mod leave_out;
+pub mod method;
 pub mod path;
 pub mod quantize;
 pub mod rank;
@@ -22,7 +24,8 @@ mod trail;
 mod valuation;
 
 pub use answer::{AnswerError, AnswerOptions, Attribution, PathState};
-pub use leave_out::{LeaveOut, LeaveOutOptions, Score, Scores, leave_out};
+pub use folds::{ReportFold, ValueFold};
+pub use leave_out::{Folds, LeaveOut, LeaveOutOptions, Score, Scores, leave_out};
 pub use path::{PathOptions, Tolerances, ValueError, value};
 pub use valuation::{GroupValue, Valuation, student_t_975};
 

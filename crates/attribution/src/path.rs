@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::trail::{Follower, Node, PathMap, Trail, lagrange};
 use crate::valuation::Valuation;
-use crate::{Examples, OnProgress, Progress};
+use crate::{Examples, OnProgress, Progress, ValueFold};
 
 /// How to value.
 #[derive(Clone, Debug)]
@@ -105,10 +105,11 @@ pub enum ValueError {
 /// When records, benchmark and options do not go together.
 pub fn value(
     train: Examples<'_>,
-    benchmark: Examples<'_>,
+    benchmark: ValueFold<'_>,
     options: &PathOptions<'_>,
     on_progress: OnProgress<'_>,
 ) -> Result<Valuation, ValueError> {
+    let benchmark = benchmark.examples();
     check(train, benchmark, options)?;
     let outputs = Family::of(train.target, 1.0).outputs();
     if options.precision.is_double(train.features, outputs) {

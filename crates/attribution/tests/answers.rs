@@ -4,7 +4,8 @@
 mod common;
 
 use assay_attribution::{
-    AnswerOptions, Examples, LeaveOutOptions, PathOptions, PathState, Tolerances, leave_out, value,
+    AnswerOptions, Examples, Folds, LeaveOutOptions, PathOptions, PathState, ReportFold, Tolerances,
+    ValueFold, leave_out, value,
 };
 use assay_learn::data::Target;
 use assay_learn::train::{FitOptions, Precision, fit};
@@ -34,7 +35,7 @@ fn an_answer_is_attributed_as_a_benchmark_of_one() {
                 max_nodes: 16,
                 ..PathOptions::default()
             };
-            let v = value(train.examples(), one, &options, &|_| {}).unwrap();
+            let v = value(train.examples(), ValueFold::new(one), &options, &|_| {}).unwrap();
             for (a, b) in answers.bits.row(q).iter().zip(&v.value_bits) {
                 assert!((a - b).abs() < 1e-5, "{a} {b}");
             }
@@ -76,14 +77,15 @@ fn leaving_out_is_training_without() {
             let groups: Vec<u32> = (0..200).map(|i| i * i % 7).collect();
             let o =
                 LeaveOutOptions { lambda: 0.5, noise_variance: 0.3, precision, ..LeaveOutOptions::default() };
-            let (b, t) = (bench.examples(), Some(test.examples()));
-            let got = leave_out(train.examples(), (&groups, 7), &full, b, t, &o, &|_| {}).unwrap();
+            let folds =
+                Folds { value: Some(bench.value_fold()), report: Some(ReportFold::new(test.examples())) };
+            let got = leave_out(train.examples(), (&groups, 7), &full, folds, &o, &|_| {}).unwrap();
             assert_eq!((got.without.len(), got.unconverged), (7, 0));
             for (g, scores) in got.without.iter().enumerate() {
                 let kept: Vec<usize> = (0..200).filter(|&i| groups[i] as usize != g).collect();
                 let (x, y) = (train.features.select(&kept), train.target.select(&kept));
                 let alone = fit(&x, &y, &fit_options).unwrap().model;
-                for (set, score) in [(&bench, scores.benchmark), (&test, scores.test.unwrap())] {
+                for (set, score) in [(&bench, scores.value.unwrap()), (&test, scores.report.unwrap())] {
                     let bits = alone.gain_bits(&set.features, &set.target);
                     let mean = bits.iter().sum::<f64>() / bits.len() as f64;
                     assert!((mean - score.gain_bits).abs() < 2e-3, "{g}: {mean} {}", score.gain_bits);
@@ -110,14 +112,14 @@ fn digits_balance_and_name_the_spoilers() {
     labels.iter_mut().zip(&groups).filter(|(_, g)| **g >= 10).for_each(|(y, _)| *y = (*y + 1) % 10);
     let spoiled = Set { features: train.features, target: Target::Classes { labels, count } };
     let options = PathOptions { lambda: 1.0, ..PathOptions::default() };
-    let v = value(spoiled.examples(), bench.examples(), &options, &|_| {}).unwrap();
+    let v = value(spoiled.examples(), bench.value_fold(), &options, &|_| {}).unwrap();
     assert!(v.closed && v.nodes == 16, "{} {}", v.nodes, v.closure_relative);
     let groups = v.group(&groups, 12);
     assert!(groups[..10].iter().all(|g| g.low_bits > 0.0), "{groups:?}");
     assert!(groups[10..].iter().all(|g| g.high_bits < 0.0), "{groups:?}");
     // Quick solves of the folds leave standard errors as they are.
     let exact = PathOptions { tolerances: Some(EXACT), ..options };
-    let exact = value(spoiled.examples(), bench.examples(), &exact, &|_| {}).unwrap();
+    let exact = value(spoiled.examples(), bench.value_fold(), &exact, &|_| {}).unwrap();
     let by =
         |v: &assay_attribution::Valuation| v.group(&(0..n as u32).map(|i| i % 12).collect::<Vec<_>>(), 12);
     for (a, b) in by(&v).iter().zip(by(&exact)) {
@@ -133,7 +135,7 @@ proptest! {
     fn fake_identities_gain_nothing(names in proptest::collection::vec(0..5_u32, 60), seed in 0..4_u64) {
         let (train, bench) = (classes(60, 3, 3, seed), classes(40, 3, 3, seed + 10));
         let options = PathOptions { nodes: 8, max_nodes: 8, ..PathOptions::default() };
-        let v = value(train.examples(), bench.examples(), &options, &|_| {}).unwrap();
+        let v = value(train.examples(), bench.value_fold(), &options, &|_| {}).unwrap();
         // Records 20.. belong to the actor, under the names 1 to 5 or under 1 alone.
         let split: Vec<u32> = names.iter().enumerate().map(|(i, n)| if i < 20 { 0 } else { 1 + n }).collect();
         let joined: Vec<u32> = (0..60).map(|i| u32::from(i >= 20)).collect();

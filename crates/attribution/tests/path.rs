@@ -3,7 +3,7 @@
 
 mod common;
 
-use assay_attribution::{Examples, PathOptions, Tolerances, Valuation, value};
+use assay_attribution::{Examples, PathOptions, Tolerances, Valuation, ValueFold, value};
 use assay_learn::data::{Features, Target};
 use assay_learn::train::Precision;
 use common::{Set, classes, numbers, sparse};
@@ -15,7 +15,7 @@ fn exact(lambda: f64) -> PathOptions<'static> {
 }
 
 fn run(train: &Set, bench: &Set, options: &PathOptions<'_>) -> Valuation {
-    value(train.examples(), bench.examples(), options, &|_| {}).unwrap()
+    value(train.examples(), bench.value_fold(), options, &|_| {}).unwrap()
 }
 
 /// An independent solver: softmax regression in plain vectors, dense Newton by Gaussian elimination.
@@ -221,7 +221,7 @@ fn folds_are_benchmarks_of_their_own() {
         let (features, target) = (bench.features.select(&rows), bench.target.select(&rows));
         let alone = Examples { features: &features, target: &target };
         let options = PathOptions { folds: 0, ..exact(1.0) };
-        let alone = value(train.examples(), alone, &options, &|_| {}).unwrap();
+        let alone = value(train.examples(), ValueFold::new(alone), &options, &|_| {}).unwrap();
         for (i, want) in alone.value_bits.iter().enumerate() {
             assert!((v.fold_bits.row(i)[f] - want).abs() < 1e-8);
         }
@@ -292,7 +292,7 @@ fn numbers_are_valued_too() {
 fn bad_input_is_refused_with_a_reason() {
     let (train, bench) = (classes(20, 3, 3, 1), classes(20, 4, 3, 2));
     let try_with = |t: Examples<'_>, b: Examples<'_>, o: &PathOptions<'_>| {
-        value(t, b, o, &|_| {}).unwrap_err().to_string()
+        value(t, ValueFold::new(b), o, &|_| {}).unwrap_err().to_string()
     };
     let ok = PathOptions::default();
     assert!(try_with(train.examples(), bench.examples(), &ok).contains("other features"));

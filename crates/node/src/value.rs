@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use assay_api::v1::appraisal::{Agreement, LeaveOneOut, Split};
 use assay_attribution::quantize::{all_micro_bits, micro_bits};
 use assay_attribution::{
-    Examples, LeaveOutOptions, PathOptions, Progress, Valuation, leave_out, rank, value,
+    Examples, Folds, LeaveOutOptions, PathOptions, Progress, ReportFold, Scores, Valuation, ValueFold,
+    leave_out, rank, value,
 };
 use assay_ledger::command::{Command, ValueRow};
 use assay_ledger::ids::{AccountId, Code, DatanetId, TableRef};
@@ -69,8 +70,8 @@ impl Node {
         let (bench_features, bench_target) = examples(&value_rows.iter().collect::<Vec<_>>())?;
         let (report_features, report_target) = examples(&report_rows.iter().collect::<Vec<_>>())?;
         let train = Examples { features: &features, target: &target };
-        let bench = Examples { features: &bench_features, target: &bench_target };
-        let report = Examples { features: &report_features, target: &report_target };
+        let bench = ValueFold::new(Examples { features: &bench_features, target: &bench_target });
+        let report = ReportFold::new(Examples { features: &report_features, target: &report_target });
 
         let options = PathOptions {
             lambda: fitted.prior.lambda,
@@ -189,7 +190,7 @@ fn value_rows(
 fn audit(
     fitted: &Fitted,
     train: Examples<'_>,
-    report: Examples<'_>,
+    report: ReportFold<'_>,
     valuation: &Valuation,
     accounts: &[AccountId],
     owner: &[u32],
@@ -204,10 +205,11 @@ fn audit(
         ..LeaveOutOptions::default()
     };
     let groups = (groups.as_slice(), count + usize::from(accounts.len() > count));
-    let left = leave_out(train, groups, &fitted.model, report, None, &options, on_progress);
+    let folds = Folds { value: None, report: Some(report) };
+    let left = leave_out(train, groups, &fitted.model, folds, &options, on_progress);
     let left = left.map_err(NodeError::invalid)?;
-    let full = left.full.benchmark.gain_bits;
-    let effects: Vec<f64> = left.without.iter().take(count).map(|w| full - w.benchmark.gain_bits).collect();
+    let bits = |scores: &Scores| scores.report.map_or(f64::NAN, |s| s.gain_bits);
+    let effects: Vec<f64> = left.without.iter().take(count).map(|w| bits(&left.full) - bits(w)).collect();
     let grouped = valuation.group(owner, accounts.len());
     let values: Vec<f64> = grouped.iter().take(count).map(|g| g.value_bits).collect();
     let predicted: Vec<f64> = grouped.iter().take(count).map(|g| g.marginal_bits).collect();

@@ -17,6 +17,10 @@ impl Set {
     pub(crate) fn examples(&self) -> assay_attribution::Examples<'_> {
         assay_attribution::Examples { features: &self.features, target: &self.target }
     }
+
+    pub(crate) fn value_fold(&self) -> assay_attribution::ValueFold<'_> {
+        assay_attribution::ValueFold::new(self.examples())
+    }
 }
 
 /// Uniform in [-1, 1].

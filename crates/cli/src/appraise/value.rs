@@ -4,7 +4,10 @@ use assay_api::v1::appraisal::{Agreement, LeaveOneOut, Split, Standing, Without}
 
 use assay_attribution::quantize::shares_ppm;
 use assay_attribution::rank::{pearson, spearman};
-use assay_attribution::{GroupValue, LeaveOutOptions, PathOptions, Score, Valuation, leave_out, value};
+use assay_attribution::{
+    Folds, GroupValue, LeaveOutOptions, PathOptions, ReportFold, Score, Scores, Valuation, ValueFold,
+    leave_out, value,
+};
 use assay_learn::crossval::shuffled;
 use assay_learn::data::Features;
 
@@ -51,8 +54,9 @@ pub(crate) fn values(
         ..PathOptions::default()
     };
     let progress = |p: assay_attribution::Progress| stage.at(p.done, p.total);
-    let valuation = value(ready.gated.examples(), ready.valid.examples(), &options, &progress)
-        .map_err(Failure::failed)?;
+    let valuation =
+        value(ready.gated.examples(), ValueFold::new(ready.valid.examples()), &options, &progress)
+            .map_err(Failure::failed)?;
     let groups = valuation.group(&senders(community, gated), community.contributors.len());
     let standings: Vec<Standing> =
         groups.iter().map(|g| Standing::of_interval(g.low_bits, g.high_bits)).collect();
@@ -110,21 +114,22 @@ pub(crate) fn audit(
         ..LeaveOutOptions::default()
     };
     let progress = |p: assay_attribution::Progress| stage.at(p.done, p.total);
-    let test = ready.test.as_ref().map(super::train::Rows::examples);
+    let folds = Folds {
+        value: Some(ValueFold::new(ready.valid.examples())),
+        report: ready.test.as_ref().map(|test| ReportFold::new(test.examples())),
+    };
     let result = leave_out(
         ready.gated.examples(),
         (&groups, count),
         &values.valuation.model,
-        ready.valid.examples(),
-        test,
+        folds,
         &options,
         &progress,
     );
     let result = result.map_err(Failure::failed)?;
-    let effect = |without: &assay_attribution::Scores| match (result.full.test, without.test) {
-        (Some(full), Some(without)) => full.gain_bits - without.gain_bits,
-        _ => result.full.benchmark.gain_bits - without.benchmark.gain_bits,
-    };
+    // The reporting fold where there is one.
+    let bits = |scores: &Scores| scores.report.or(scores.value).map_or(f64::NAN, |s| s.gain_bits);
+    let effect = |without: &Scores| bits(&result.full) - bits(without);
     let (mut worth, mut predicted, mut effects) = (Vec::new(), Vec::new(), Vec::new());
     for (&contributor, without) in chosen.iter().zip(&result.without) {
         worth.push(values.groups[contributor].value_bits);
@@ -132,9 +137,9 @@ pub(crate) fn audit(
         effects.push(effect(without));
         let accuracy = |s: Score| s.accuracy.is_finite().then_some(s.accuracy);
         audit.without[contributor] = Some(Without {
-            valid_bits: Some(without.benchmark.gain_bits),
-            test_bits: without.test.map(|s| s.gain_bits),
-            test_accuracy: without.test.and_then(accuracy),
+            valid_bits: without.value.map(|s| s.gain_bits),
+            test_bits: without.report.map(|s| s.gain_bits),
+            test_accuracy: without.report.and_then(accuracy),
             effect_bits: effect(without),
             predicted_bits: values.groups[contributor].marginal_bits,
         });
