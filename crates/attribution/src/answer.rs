@@ -158,7 +158,7 @@ impl<T: Real> Path<T> {
         let design = design::<T>(train.features);
         let problem = Problem::new(&design, train.target, o.weights, o.lambda, o.noise_variance)
             .map_err(AnswerError::Train)?;
-        let mut models = Follower::new(&problem, Tolerances::of::<T>().path);
+        let (mut models, _) = Follower::start(&problem, Tolerances::of::<T>().path);
         let mut nodes = Vec::with_capacity(o.nodes);
         for (done, node) in PathMap::new(&problem).nodes(o.nodes).into_iter().enumerate() {
             on_progress(Progress { stage: "path", done, total: o.nodes + 1 });

@@ -13,7 +13,9 @@
 
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
 
+mod absent;
 pub mod answer;
+mod benchmark;
 mod folds;
 pub mod leave_out;
 pub mod method;

@@ -2,11 +2,12 @@
 
 use assay_kernels::cg::{self, Stop};
 use assay_kernels::{Design, Mat, Real, panel};
-use assay_learn::crossval::shuffled;
 use assay_learn::model::Family;
-use assay_learn::train::{Point, Precision, Problem, TrainError, design, to_model};
+use assay_learn::train::{Minimum, Point, Precision, Problem, TrainError, design, to_model};
 use rayon::prelude::*;
 
+use crate::absent::Parted;
+use crate::benchmark::Benchmark;
 use crate::trail::{Follower, Node, PathMap, Trail, lagrange};
 use crate::valuation::Valuation;
 use crate::{Examples, OnProgress, Progress, ValueFold};
@@ -21,6 +22,9 @@ pub struct PathOptions<'a> {
     /// Weight of each record; `None` is 1 for all. Records of equal content that share one unit of weight earn
     /// together what one of them would.
     pub weights: Option<&'a [f64]>,
+    /// Records that stand: at their full weight along the whole path, so that what the others add to their model is
+    /// shared out among the others alone. `None` is no record.
+    pub held_at_one: Option<&'a [bool]>,
     /// Quadrature nodes to begin with.
     pub nodes: usize,
     /// Nodes to stop at.
@@ -43,6 +47,7 @@ impl Default for PathOptions<'_> {
             lambda: 1.0,
             noise_variance: 1.0,
             weights: None,
+            held_at_one: None,
             nodes: 16,
             max_nodes: 64,
             closure: 1e-3,
@@ -101,6 +106,8 @@ pub enum ValueError {
 /// `PathMap`). Each node's model starts from the polynomial through the last ones. While the values miss the gain by more than `options.closure`, the path
 /// is walked again with more nodes, up to `max_nodes`.
 ///
+/// Records of weight 0 take no part, cost nothing and have value 0; only their marginal is computed.
+///
 /// # Errors
 /// When records, benchmark and options do not go together.
 pub fn value(
@@ -112,10 +119,15 @@ pub fn value(
     let benchmark = benchmark.examples();
     check(train, benchmark, options)?;
     let outputs = Family::of(train.target, 1.0).outputs();
-    if options.precision.is_double(train.features, outputs) {
-        value_in::<f64>(train, benchmark, options, on_progress)
-    } else {
-        value_in::<f32>(train, benchmark, options, on_progress)
+    let double = options.precision.is_double(train.features, outputs);
+    let value_in = if double { value_in::<f64> } else { value_in::<f32> };
+    match Parted::new(train, options) {
+        Some(parted) => {
+            let (present, absent) = (parted.present(), Some(parted.absent()));
+            let valuation = value_in(present, absent, benchmark, &parted.options(options), on_progress)?;
+            Ok(parted.whole(valuation))
+        }
+        None => value_in(train, None, benchmark, options, on_progress),
     }
 }
 
@@ -130,20 +142,31 @@ fn check(train: Examples<'_>, benchmark: Examples<'_>, options: &PathOptions<'_>
     Ok(())
 }
 
+/// Marginals of `absent` records follow those of the others.
 fn value_in<T: Real>(
     train: Examples<'_>,
+    absent: Option<Examples<'_>>,
     benchmark: Examples<'_>,
     o: &PathOptions<'_>,
     on_progress: OnProgress<'_>,
 ) -> Result<Valuation, ValueError> {
     let train_design = design::<T>(train.features);
-    let problem = Problem::new(&train_design, train.target, o.weights, o.lambda, o.noise_variance)
+    let mut problem = Problem::new(&train_design, train.target, o.weights, o.lambda, o.noise_variance)
         .map_err(ValueError::Train)?;
+    if let Some(held) = o.held_at_one {
+        problem = problem.holding(held).map_err(ValueError::Train)?;
+    }
+    let absent_design = absent.map(|a| design::<T>(a.features));
+    let absent = absent.zip(absent_design.as_ref()).map(|(a, design)| {
+        Problem::new(design, a.target, None, o.lambda, o.noise_variance).map_err(ValueError::Train)
+    });
+    let absent = absent.transpose()?;
     let bench_design = design::<T>(benchmark.features);
     let bench = Benchmark::new(&bench_design, benchmark, &problem, o)?;
     let mut nodes = o.nodes;
     loop {
-        let walk = Walk::new(&problem, &bench, o.tolerances.unwrap_or(Tolerances::of::<T>()));
+        let walk =
+            Walk::new(&problem, absent.as_ref(), &bench, o.tolerances.unwrap_or(Tolerances::of::<T>()));
         let valuation = walk.run(nodes, o.closure, on_progress);
         let more = (nodes + 8).max(nodes * 4 / 3).min(o.max_nodes);
         if valuation.closed || more <= nodes {
@@ -153,87 +176,11 @@ fn value_in<T: Real>(
     }
 }
 
-/// The benchmark as a function of the weights.
-struct Benchmark<'a, T> {
-    problem: Problem<'a, T>,
-    /// Loss of each example under the base model, nats.
-    base_nats: Vec<f64>,
-    /// Fold of each example.
-    fold_of: Vec<usize>,
-    fold_sizes: Vec<usize>,
-}
-
-const LN_2: f64 = std::f64::consts::LN_2;
-
-impl<'a, T: Real> Benchmark<'a, T> {
-    fn new(
-        design: &'a Design<T>,
-        examples: Examples<'_>,
-        train: &Problem<'_, T>,
-        o: &PathOptions<'_>,
-    ) -> Result<Self, ValueError> {
-        let problem = Problem::new(design, examples.target, None, train.lambda(), o.noise_variance)
-            .map_err(ValueError::Benchmark)?;
-        let base_nats = problem.at(Mat::zeros(design.cols(), problem.lanes())).loss_nats;
-        let size = base_nats.len();
-        let folds = if size < 2 { 0 } else { o.folds.min(size) };
-        let mut fold_of = vec![0; size];
-        let mut fold_sizes = vec![0; folds];
-        if folds > 0 {
-            for (k, i) in shuffled(size, o.seed, size).into_iter().enumerate() {
-                fold_of[i] = k % folds;
-                fold_sizes[k % folds] += 1;
-            }
-        }
-        Ok(Self { problem, base_nats, fold_of, fold_sizes })
-    }
-
-    fn size(&self) -> f64 {
-        self.base_nats.len() as f64
-    }
-
-    /// Mean log2 p of a model with these losses.
-    fn bits(&self, loss_nats: &[f64]) -> f64 {
-        -loss_nats.iter().sum::<f64>() / self.size() / LN_2
-    }
-
-    /// Gradient of the mean over the whole benchmark.
-    fn mean_gradient(&self, point: &Point<T>) -> Mat<T> {
-        let residuals = self.problem.residuals(-1.0 / (self.size() * LN_2), point);
-        let design = self.problem.design();
-        let mut out = Mat::zeros(design.cols(), self.problem.lanes());
-        design.transpose_times(&residuals, &mut out, |_, _| {});
-        out
-    }
-
-    /// Gradients of the folds' means less `mean`, side by side for the folds named.
-    fn fold_deviations(&self, point: &Point<T>, folds: std::ops::Range<usize>, mean: &Mat<T>) -> Mat<T> {
-        let (design, lanes) = (self.problem.design(), self.problem.lanes());
-        let width = lanes * folds.len();
-        let residuals = self.problem.residuals(-1.0 / LN_2, point);
-        let mut wide = Mat::zeros(design.rows(), width);
-        for (i, &fold) in self.fold_of.iter().enumerate() {
-            if folds.contains(&fold) {
-                let share = T::of(1.0 / self.fold_sizes[fold] as f64);
-                let group = &mut wide.row_mut(i)[(fold - folds.start) * lanes..][..lanes];
-                group.iter_mut().zip(residuals.row(i)).for_each(|(g, &r)| *g = r * share);
-            }
-        }
-        let mut out = Mat::zeros(design.cols(), width);
-        design.transpose_times(&wide, &mut out, |first, rows| {
-            for (k, row) in rows.chunks_exact_mut(width).enumerate() {
-                for group in row.chunks_exact_mut(lanes) {
-                    group.iter_mut().zip(mean.row(first + k)).for_each(|(g, &m)| *g -= m);
-                }
-            }
-        });
-        out
-    }
-}
-
 /// One walk along the path.
 struct Walk<'a, T> {
     problem: &'a Problem<'a, T>,
+    /// Records of weight 0.
+    absent: Option<&'a Problem<'a, T>>,
     bench: &'a Benchmark<'a, T>,
     tolerances: Tolerances,
     map: PathMap,
@@ -243,6 +190,7 @@ struct Walk<'a, T> {
     deviations: Vec<(std::ops::Range<usize>, Trail<T>)>,
     value_bits: Vec<f64>,
     fold_bits: Mat<f64>,
+    base_bits: f64,
     products: usize,
 }
 
@@ -254,23 +202,38 @@ const FOLD_POINTS: usize = 3;
 const PRODUCTS_A_SOLVE: usize = 2_000;
 
 impl<'a, T: Real> Walk<'a, T> {
-    fn new(problem: &'a Problem<'a, T>, bench: &'a Benchmark<'a, T>, tolerances: Tolerances) -> Self {
+    fn new(
+        problem: &'a Problem<'a, T>,
+        absent: Option<&'a Problem<'a, T>>,
+        bench: &'a Benchmark<'a, T>,
+        tolerances: Tolerances,
+    ) -> Self {
         let folds = bench.fold_sizes.len();
         let together = panel::groups_for(problem.lanes());
         let panels = (0..folds).step_by(together).map(|f| f..(f + together).min(folds));
         let rows = problem.design().rows();
-        Self {
+        let (models, start) = Follower::start(problem, tolerances.path);
+        let mut out = Self {
             problem,
+            absent,
             bench,
             tolerances,
             map: PathMap::new(problem),
-            models: Follower::new(problem, tolerances.path),
+            models,
             means: Trail::new(MEAN_POINTS),
             deviations: panels.map(|p| (p, Trail::new(FOLD_POINTS))).collect(),
             value_bits: vec![0.0; rows],
             fold_bits: Mat::zeros(rows, folds),
-            products: 0,
+            base_bits: bench.empty_bits,
+            products: start.products,
+        };
+        if problem.stands() {
+            let on_bench = bench.problem.at(start.point.theta.clone());
+            let dual = out.dual(0.0, 0.0, &start.point, &on_bench);
+            out.base_bits = out.bits(&start, &on_bench, &dual);
+            out.means.push(0.0, dual);
         }
+        out
     }
 
     fn run(mut self, count: usize, goal: f64, on_progress: OnProgress<'_>) -> Valuation {
@@ -282,68 +245,72 @@ impl<'a, T: Real> Walk<'a, T> {
             on_progress(Progress { stage: "values", done: k + 1, total: count + 1 });
         }
         let end = self.model_at(1.0);
-        let marginal_bits = self.marginals(&end);
+        let on_bench = self.bench.problem.at(end.point.theta.clone());
+        let dual = self.dual(1.0, 1.0, &end.point, &on_bench);
+        let marginal_bits = self.marginals(&end.point, &dual);
         on_progress(Progress { stage: "values", done: count + 1, total: count + 1 });
-        self.finish(count, goal, end, marginal_bits)
-    }
-
-    /// The integrand at t = 1: what the weight of each record moves at the finished model.
-    fn marginals(&mut self, end: &Point<T>) -> Vec<f64> {
-        let on_bench = self.bench.problem.at(end.theta.clone());
-        let mean = self.bench.mean_gradient(&on_bench);
-        let mut curvature = self.problem.curvature(1.0, end);
-        let solution = self.means_solve(&mut curvature, 1.0, &mean);
-        let residuals = self.problem.residuals(-1.0, end);
-        record_products(self.problem.design(), &solution, &residuals).data().to_vec()
-    }
-
-    fn finish(mut self, nodes: usize, goal: f64, end: Point<T>, marginal_bits: Vec<f64>) -> Valuation {
         self.centre_folds();
-        let model = to_model(self.problem.family(), &end.theta);
-        let base_bits = self.bench.bits(&self.bench.base_nats);
-        let full_bits = self.bench.bits(&self.bench.problem.at(end.theta).loss_nats);
-        let gain_bits = full_bits - base_bits;
+        let moves = self.problem.weights().iter().any(|w| *w > 0.0);
+        let full_bits = if moves { self.bits(&end, &on_bench, &dual) } else { self.base_bits };
+        let gain_bits = full_bits - self.base_bits;
         let sum_bits: f64 = self.value_bits.iter().sum();
         let closure_bits = (sum_bits - gain_bits).abs();
         let closure_relative = if closure_bits == 0.0 { 0.0 } else { closure_bits / gain_bits.abs() };
         Valuation {
-            base_bits: self.absolute(base_bits),
-            full_bits: self.absolute(full_bits),
+            empty_bits: self.bench.empty_bits,
+            base_bits: self.base_bits,
+            full_bits,
             gain_bits,
             sum_bits,
             closure_bits,
             closure_relative,
             closed: closure_relative <= goal,
-            nodes,
+            nodes: count,
             products: self.products,
             value_bits: self.value_bits,
+            weights: self.problem.weights_at(1.0),
             marginal_bits,
             fold_bits: self.fold_bits,
             fold_sizes: self.bench.fold_sizes.clone(),
-            model,
+            model: to_model(self.problem.family(), &end.point.theta),
         }
     }
 
-    /// Losses of normals leave out the constant of the density; log2 p has it.
-    fn absolute(&self, bits: f64) -> f64 {
-        match self.problem.family() {
-            Family::Softmax { .. } => bits,
-            Family::Gaussian { noise_variance } => {
-                bits - 0.5 * (2.0 * std::f64::consts::PI * noise_variance).log2()
-            }
-        }
+    /// H(t)^-1 times the gradient of the benchmark: what the gradient of a loss is worth, place by place.
+    fn dual(&mut self, u: f64, t: f64, point: &Point<T>, on_bench: &Point<T>) -> Mat<T> {
+        let mean = self.bench.mean_gradient(on_bench);
+        self.means_solve(&mut self.problem.curvature(t, point), u, &mean)
     }
 
-    fn model_at(&mut self, u: f64) -> Point<T> {
+    /// Mean log2 p at a minimum, what is left of its gradient taken off to first order: that would otherwise count
+    /// against what a few records gain.
+    fn bits(&self, minimum: &Minimum<T>, on_bench: &Point<T>, dual: &Mat<T>) -> f64 {
+        let left = panel::group_dots(dual, &minimum.gradient, self.problem.lanes())[0];
+        self.bench.bits(on_bench) - left
+    }
+
+    /// What one unit of weight of each record adds to the finished model; absent records last.
+    fn marginals(&self, end: &Point<T>, dual: &Mat<T>) -> Vec<f64> {
+        let of = |problem: &Problem<'_, T>, point: &Point<T>| {
+            let residuals = problem.weighted_residuals(|_| -1.0, point);
+            record_products(problem.design(), dual, &residuals).data().to_vec()
+        };
+        let mut out = of(self.problem, end);
+        if let Some(absent) = self.absent {
+            out.extend(of(absent, &absent.at(end.theta.clone())));
+        }
+        out
+    }
+
+    fn model_at(&mut self, u: f64) -> Minimum<T> {
         let minimum = self.models.next(u);
         self.products += minimum.products;
-
-        minimum.point
+        minimum
     }
 
     fn visit(&mut self, node: Node, fold_weight: f64) {
         let (problem, bench, lanes) = (self.problem, self.bench, self.problem.lanes());
-        let point = self.model_at(node.u);
+        let point = self.model_at(node.u).point;
         let on_bench = bench.problem.at(point.theta.clone());
         let residuals = problem.residuals(-1.0, &point);
         let mut curvature = problem.curvature(node.t, &point);

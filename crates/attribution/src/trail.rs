@@ -76,9 +76,9 @@ pub(crate) struct PathMap {
 }
 
 impl PathMap {
-    /// The scale is lambda over the largest curvature at the base model: that direction is learned first.
+    /// The scale is where the direction that is learned first is learned, for the base model's curvature.
     pub(crate) fn new<T: Real>(problem: &Problem<'_, T>) -> Self {
-        Self::with_scale(problem.lambda() / problem.largest_base_curvature().max(f64::MIN_POSITIVE))
+        Self::with_scale(problem.first_learned())
     }
 
     pub(crate) fn with_scale(scale: f64) -> Self {
@@ -111,19 +111,21 @@ pub(crate) struct Follower<'a, T> {
 }
 
 impl<'a, T: Real> Follower<'a, T> {
-    /// `tolerance` is of the gradient, relative to the base model's.
-    pub(crate) fn new(problem: &'a Problem<'a, T>, tolerance: f64) -> Self {
-        let mut trail = Trail::new(POINTS);
-        trail.push(0.0, Mat::zeros(problem.design().cols(), problem.lanes()));
-        Self { problem, trail, tolerance, map: PathMap::new(problem) }
+    /// At the minimum at t = 0, which is the base model but for records that stand. `tolerance` is of the gradient,
+    /// relative to the base model's.
+    pub(crate) fn start(problem: &'a Problem<'a, T>, tolerance: f64) -> (Self, Minimum<T>) {
+        let mut out = Self { problem, trail: Trail::new(POINTS), tolerance, map: PathMap::new(problem) };
+        let start = out.next(0.0);
+        (out, start)
     }
 
     /// The minimum at `u`, beyond the last.
     pub(crate) fn next(&mut self, u: f64) -> Minimum<T> {
         let (d, lanes) = (self.problem.design().cols(), self.problem.lanes());
         let start = self.trail.guess(u).unwrap_or_else(|| Mat::zeros(d, lanes));
-        // The end of the path says what the whole is worth: it is found more exactly than the points on the way.
-        let tolerance = if u < 1.0 { self.tolerance } else { 0.1 * self.tolerance };
+        // The ends of the path say what the whole is worth: they are found more exactly than the points on the way.
+        let inside = 0.0 < u && u < 1.0;
+        let tolerance = if inside { self.tolerance } else { 0.1 * self.tolerance };
         let minimum = self.problem.minimise(self.map.t(u), start, Tolerance::relative(tolerance));
         self.trail.push(u, minimum.point.theta.clone());
         minimum

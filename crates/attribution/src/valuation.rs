@@ -6,9 +6,12 @@ use assay_learn::model::Model;
 /// Values of all records against one benchmark. Unit: bits per benchmark example.
 #[derive(Clone, Debug)]
 pub struct Valuation {
-    /// Mean of log2 p over the benchmark before any record: minus the base model's loss.
+    /// Mean of log2 p over the benchmark before any record: minus the loss of the model whose weights are all zero.
+    pub empty_bits: f64,
+    /// The same before the records that are valued: of the model of the records that stand; `empty_bits` without any.
     pub base_bits: f64,
-    /// Mean of log2 p over the benchmark with all records.
+    /// Mean of log2 p over the benchmark with all records, at the minimum: what the solver left of the gradient is
+    /// accounted for to first order.
     pub full_bits: f64,
     /// `full_bits - base_bits`: the utility that is shared out.
     pub gain_bits: f64,
@@ -26,8 +29,11 @@ pub struct Valuation {
     pub products: usize,
     /// Value of each record.
     pub value_bits: Vec<f64>,
-    /// What the weight of each record moves at the finished model, dU/dw at t = 1 (the influence function; Hampel 1974,
-    /// Koh and Liang 2017). It predicts what is lost when a few records go, does not sum to the gain, and is not pay.
+    /// Weight of each record.
+    pub weights: Vec<f64>,
+    /// What one unit of weight of each record adds to the finished model, dU/dw at t = 1 (the influence function; Hampel
+    /// 1974, Koh and Liang 2017), standing records included. A record of weight w takes about w times this with it
+    /// when it goes; a record of weight 0 would bring this if it came. Does not sum to the gain, and is not pay.
     pub marginal_bits: Vec<f64>,
     /// Value of each record against each fold of the benchmark alone, records x folds. Its mean weighted by
     /// `fold_sizes` is `value_bits`. No columns when intervals were not asked for.
@@ -49,7 +55,7 @@ pub struct GroupValue {
     pub records: usize,
     /// Sum of their values.
     pub value_bits: f64,
-    /// Sum of their marginals: the first-order prediction of what the model would lose without the group.
+    /// Sum of weight times marginal: the first-order prediction of what the model would lose without the group.
     pub marginal_bits: f64,
     /// Standard error over the folds of the benchmark; NaN with fewer than two folds, as are the bounds.
     pub se_bits: f64,
@@ -83,7 +89,7 @@ impl Valuation {
             let g = g as usize;
             records[g] += 1;
             values[g] += self.value_bits[i];
-            marginals[g] += self.marginal_bits[i];
+            marginals[g] += self.weights[i] * self.marginal_bits[i];
             folds.row_mut(g).iter_mut().zip(self.fold_bits.row(i)).for_each(|(f, x)| *f += x);
         }
         let half_width = student_t_975(self.fold_sizes.len().saturating_sub(1));

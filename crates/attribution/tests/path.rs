@@ -155,6 +155,112 @@ fn values_are_the_integral_of_finite_differences() {
     }
 }
 
+/// The same with a third of the records at full weight throughout, weights of all sizes, and some of none.
+#[test]
+fn what_new_records_add_to_standing_ones() {
+    let (train, bench) = (classes(15, 2, 3, 1), classes(25, 2, 3, 2));
+    let lambda = 0.5;
+    let weights: Vec<f64> = (0..15).map(|i| [1.0, 0.5, 2.0, 0.0, 1.0][i % 5]).collect();
+    let held: Vec<bool> = (0..15).map(|i| i % 3 == 0).collect();
+    let options = PathOptions { nodes: 32, closure: 1e-9, ..exact(lambda) };
+    let v =
+        run(&train, &bench, &PathOptions { weights: Some(&weights), held_at_one: Some(&held), ..options });
+    let (data, held_out) = (plain::data(&train), plain::data(&bench));
+    let at_t = |t: f64| -> Vec<f64> {
+        weights.iter().zip(&held).map(|(w, held)| if *held { *w } else { t * w }).collect()
+    };
+    let slope = |t: f64, i: usize, start: &[f64]| {
+        let h = 1e-4;
+        let at = |delta: f64| {
+            let mut w = at_t(t);
+            w[i] += delta;
+            plain::utility(&held_out, &plain::fit(&data, &w, lambda, start.to_vec()))
+        };
+        (at(h) - at(-h)) / (2.0 * h)
+    };
+    let (mut values, mut theta) = (vec![0.0; 15], vec![0.0; 9]);
+    let intervals = 40;
+    for k in 0..=intervals {
+        let t = k as f64 / intervals as f64;
+        theta = plain::fit(&data, &at_t(t), lambda, theta);
+        let inside = if k % 2 == 1 { 4.0 } else { 2.0 };
+        let simpson = if k == 0 || k == intervals { 1.0 } else { inside } / (3.0 * intervals as f64);
+        for (i, value) in values.iter_mut().enumerate().filter(|(i, _)| !held[*i]) {
+            *value += simpson * weights[i] * slope(t, i, &theta);
+        }
+    }
+    for i in 0..15 {
+        let (got, want) = (v.value_bits[i], values[i]);
+        assert!((got - want).abs() < 1e-5 * (1.0 + want.abs()), "record {i}: {got} against {want}");
+        assert!((!held[i] && weights[i] > 0.0) || got == 0.0);
+        let (got, want) = (v.marginal_bits[i], slope(1.0, i, &theta));
+        assert!((got - want).abs() < 1e-5 * (1.0 + want.abs()), "margin of record {i}: {got} against {want}");
+    }
+    let start = plain::utility(&held_out, &plain::fit(&data, &at_t(0.0), lambda, vec![0.0; 9]));
+    assert!((v.base_bits - v.empty_bits - start).abs() < 1e-9);
+    assert!((v.empty_bits + 3_f64.log2()).abs() < 1e-12);
+    assert!(v.closed && (v.full_bits - v.base_bits - v.sum_bits).abs() < 1e-8);
+    assert_eq!(v.weights, weights);
+}
+
+/// First the old records from nothing, then the new ones on top: together all that there is to share.
+#[test]
+fn gains_follow_each_other_without_a_gap() {
+    for (old, precision) in [(150, Precision::Double), (290, Precision::Single), (295, Precision::Double)] {
+        let (train, bench) = (classes(300, 6, 4, 3), classes(90, 6, 4, 4));
+        let options = PathOptions { lambda: 0.5, precision, ..PathOptions::default() };
+        let held: Vec<bool> = (0..300).map(|i| i < old).collect();
+        let new = run(&train, &bench, &PathOptions { held_at_one: Some(&held), ..options.clone() });
+        let rows: Vec<usize> = (0..old).collect();
+        let first = Set { features: train.features.select(&rows), target: train.target.select(&rows) };
+        let first = run(&first, &bench, &options);
+        let all = run(&train, &bench, &options);
+        assert!(new.closed && new.nodes == 16, "{} nodes, {}", new.nodes, new.closure_relative);
+        assert!((first.full_bits - new.base_bits).abs() < 1e-5);
+        assert!((first.gain_bits + new.gain_bits - all.gain_bits).abs() < 1e-5);
+        assert!((first.sum_bits + new.sum_bits - all.sum_bits).abs() < 1e-3);
+        assert!(new.value_bits[..old].iter().all(|v| *v == 0.0));
+        assert!(new.fold_bits.data()[..old * 8].iter().all(|v| v.abs() < 1e-15));
+        let groups = new.group(&vec![0; 300], 1);
+        assert!((groups[0].value_bits - new.gain_bits).abs() < 1e-3 * new.gain_bits.abs());
+    }
+}
+
+#[test]
+fn none_or_all_may_stand() {
+    let (train, bench) = (classes(80, 5, 3, 3), classes(60, 5, 3, 4));
+    let options = PathOptions { lambda: 0.5, nodes: 8, max_nodes: 8, ..PathOptions::default() };
+    let with =
+        |held: &[bool]| run(&train, &bench, &PathOptions { held_at_one: Some(held), ..options.clone() });
+    let (plain, none, all) = (run(&train, &bench, &options), with(&[false; 80]), with(&[true; 80]));
+    assert_eq!(plain.value_bits, none.value_bits);
+    assert_eq!(plain.fold_bits, none.fold_bits);
+    assert_eq!((plain.model, plain.full_bits, plain.products), (none.model, none.full_bits, none.products));
+    assert!(all.closed && all.value_bits.iter().all(|v| *v == 0.0));
+    assert!((all.base_bits - plain.full_bits).abs() < 1e-6);
+    let short = PathOptions { held_at_one: Some(&[true; 3]), ..options };
+    let refused = value(train.examples(), bench.value_fold(), &short, &|_| {}).unwrap_err();
+    assert!(refused.to_string().contains("marks"), "{refused}");
+}
+
+/// Records without weight are not there: same bits as without them, and the same with all weights nothing.
+#[test]
+fn records_without_weight_change_nothing() {
+    let (train, bench) = (classes(90, 5, 3, 3), classes(60, 5, 3, 4));
+    let weights: Vec<f64> = (0..90).map(|i| f64::from(u8::from(i % 3 > 0))).collect();
+    let options = PathOptions { nodes: 8, max_nodes: 8, ..PathOptions::default() };
+    let v = run(&train, &bench, &PathOptions { weights: Some(&weights), ..options.clone() });
+    let rows: Vec<usize> = (0..90).filter(|i| i % 3 > 0).collect();
+    let few = Set { features: train.features.select(&rows), target: train.target.select(&rows) };
+    let few = run(&few, &bench, &options);
+    assert_eq!(rows.iter().map(|&i| v.value_bits[i]).collect::<Vec<_>>(), few.value_bits);
+    assert!((0..90).step_by(3).all(|i| v.value_bits[i] == 0.0 && v.fold_bits.row(i) == [0.0; 8]));
+    assert!((0..90).step_by(3).all(|i| v.marginal_bits[i] != 0.0));
+    assert_eq!((v.products, v.model), (few.products, few.model));
+    let nothing = run(&train, &bench, &PathOptions { weights: Some(&[0.0; 90]), ..options });
+    assert_eq!((nothing.gain_bits, nothing.sum_bits), (0.0, 0.0));
+}
+
 #[test]
 fn the_books_balance() {
     for (lambda, count) in [(0.1, 2), (1.0, 5), (10.0, 12)] {
@@ -165,7 +271,8 @@ fn the_books_balance() {
         assert!((v.full_bits - v.base_bits - v.gain_bits).abs() < 1e-12);
         assert!((v.base_bits + (count as f64).log2()).abs() < 1e-9);
         let model = v.model.gain_bits(&bench.features, &bench.target);
-        assert!((model.iter().sum::<f64>() / 90.0 - v.gain_bits).abs() < 1e-9);
+        // The gain is of the minimum, to first order; the model is as near to it as was asked.
+        assert!((model.iter().sum::<f64>() / 90.0 - v.gain_bits).abs() < 1e-6);
     }
 }
 

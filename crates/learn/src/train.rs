@@ -7,6 +7,7 @@
 mod newton;
 mod precondition;
 mod problem;
+mod scale;
 
 pub use newton::{Minimum, Tolerance};
 pub use problem::{Curvature, Point, Problem};

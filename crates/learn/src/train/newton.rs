@@ -8,7 +8,7 @@ use super::problem::{Point, Problem};
 /// When a minimum is near enough.
 #[derive(Clone, Copy, Debug)]
 pub struct Tolerance {
-    /// Norm of the gradient, relative to t times that of the summed loss at the base model.
+    /// Norm of the gradient, relative to that of the summed loss (weighed by t) at the base model.
     pub gradient: f64,
     /// Norm of the gradient, relative to that at the start. Either is enough.
     pub of_start: f64,
@@ -53,7 +53,7 @@ impl<T: Real> Problem<'_, T> {
         self.design().times(&theta, &mut scores, |_, _| {});
         let mut point = self.point_of(theta, &scores);
         let mut objective = self.objective(t, &point);
-        let unit = (t * self.reference()).max(f64::MIN_POSITIVE);
+        let unit = self.reference(t);
         let (mut iterations, mut products) = (0, 0);
         let mut goal = tolerance.gradient;
         let mut last_norm = 0.0;

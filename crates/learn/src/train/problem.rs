@@ -8,20 +8,22 @@ use super::precondition::Preconditioner;
 use crate::data::Target;
 use crate::model::Family;
 
-/// Steps of power iteration.
-const POWER_STEPS: usize = 20;
-
 /// Records to learn from, a prior, a family: everything that defines the objective but t.
 #[derive(Clone, Debug)]
 pub struct Problem<'a, T> {
     design: &'a Design<T>,
     family: Family,
     answers: Answers<T>,
+    /// Weights that t multiplies.
     weights: Vec<f64>,
+    /// Weights that count whatever t is; empty when there are none.
+    standing: Vec<f64>,
     lambda: f64,
     lanes: usize,
     /// Norm of the gradient of the summed loss at the base model: what "small" is measured against.
     reference: f64,
+    /// The same of the losses that count whatever t is.
+    standing_reference: f64,
 }
 
 /// The target in the form that the loops read.
@@ -84,11 +86,41 @@ impl<'a, T: Real> Problem<'a, T> {
         let family = Family::of(target, noise_variance);
         let weights = weights.map_or_else(|| vec![1.0; rows], <[f64]>::to_vec);
         let lanes = panel::lanes_for(family.outputs());
-        let mut problem = Self { design, family, answers, weights, lambda, lanes, reference: 0.0 };
-        let base = problem.at(Mat::zeros(design.cols(), lanes));
-        let gradient = problem.gradient(0.0, 1.0, &base);
-        problem.reference = panel::group_dots(&gradient, &gradient, lanes)[0].sqrt();
+        let standing = Vec::new();
+        let (reference, standing_reference) = (0.0, 0.0);
+        let mut problem =
+            Self { design, family, answers, weights, standing, lambda, lanes, reference, standing_reference };
+        problem.reference = problem.base_gradient_norm(&problem.weights);
         Ok(problem)
+    }
+
+    /// The same problem with the marked records at their full weight whatever t is: the minimum at t = 0 is the model
+    /// of those alone.
+    ///
+    /// # Errors
+    /// When there is not one mark a record.
+    pub fn holding(mut self, held: &[bool]) -> Result<Self, TrainError> {
+        if held.len() != self.weights.len() {
+            return Err(TrainError::Length { rows: self.weights.len(), others: held.len(), what: "marks" });
+        }
+        let part = |of: bool| move |(w, &held): (&f64, &bool)| if held == of { *w } else { 0.0 };
+        self.standing = self.weights.iter().zip(held).map(part(true)).collect();
+        self.weights = self.weights.iter().zip(held).map(part(false)).collect();
+        self.standing_reference = self.base_gradient_norm(&self.standing);
+        self.reference = self.base_gradient_norm(&self.weights);
+        Ok(self)
+    }
+
+    /// Norm of the gradient of the loss, summed with these weights, at the base model.
+    fn base_gradient_norm(&self, weights: &[f64]) -> f64 {
+        let base = self.at(Mat::zeros(self.design.cols(), self.lanes));
+        let mut gradient = Mat::zeros(self.design.cols(), self.lanes);
+        self.design.transpose_times(
+            &self.weighted_residuals(|i| weights[i], &base),
+            &mut gradient,
+            |_, _| {},
+        );
+        panel::group_dots(&gradient, &gradient, self.lanes)[0].sqrt()
     }
 
     /// The same problem with other weights of the records (not checked again), measured against the same reference.
@@ -117,43 +149,40 @@ impl<'a, T: Real> Problem<'a, T> {
         self.lambda
     }
 
-    /// Weights of the records.
+    /// Weights of the records, those that count whatever t is aside.
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }
 
-    /// Norm of the gradient of the summed loss at the base model.
-    pub fn reference(&self) -> f64 {
-        self.reference
+    /// What the gradient at `t` is small against: the norm of the gradient of the summed loss at the base model. Of
+    /// the losses that count whatever t is, no more than those that t moves: what these do is what is asked.
+    pub(super) fn reference(&self, t: f64) -> f64 {
+        let standing = if self.reference > 0.0 {
+            self.standing_reference.min(self.reference)
+        } else {
+            self.standing_reference
+        };
+        (standing + t * self.reference).max(f64::MIN_POSITIVE)
     }
 
-    /// The largest curvature of the summed loss in any direction, at the base model: the top eigenvalue of X' W X,
-    /// by power iteration, times that of the loss in its outputs. Within a few percent, and never above.
-    pub fn largest_base_curvature(&self) -> f64 {
-        let spread = match self.family {
-            Family::Softmax { classes } => 1.0 / classes as f64,
-            Family::Gaussian { noise_variance } => 1.0 / noise_variance,
-        };
-        let weigh = |first: usize, rows: &mut [T]| {
-            rows.iter_mut().zip(&self.weights[first..]).for_each(|(row, &w)| *row = *row * T::of(w));
-        };
-        // Any fixed start that is orthogonal to nothing in particular: fractions of multiples of the golden ratio.
-        let mut direction = Mat::zeros(self.design.cols(), 1);
-        let fraction = |j: usize| (j as f64 * 0.618_033_988_749_895).fract() - 0.5;
-        direction.data_mut().iter_mut().enumerate().for_each(|(j, x)| *x = T::of(fraction(j)));
-        let mut scores = Mat::zeros(self.design.rows(), 1);
-        let norm = |m: &Mat<T>| m.data().iter().map(|x| x.f64() * x.f64()).sum::<f64>().sqrt();
-        let mut largest = norm(&direction);
-        for _ in 0..POWER_STEPS {
-            if largest == 0.0 {
-                return 0.0;
-            }
-            direction.data_mut().iter_mut().for_each(|x| *x = T::of(x.f64() / largest));
-            self.design.times(&direction, &mut scores, weigh);
-            self.design.transpose_times(&scores, &mut direction, |_, _| {});
-            largest = norm(&direction);
-        }
-        spread * largest
+    /// Weights of all records at `t`.
+    pub fn weights_at(&self, t: f64) -> Vec<f64> {
+        (0..self.weights.len()).map(|i| self.weight(i, t)).collect()
+    }
+
+    /// Weight of record `i` at `t`.
+    fn weight(&self, i: usize, t: f64) -> f64 {
+        self.standing.get(i).map_or(0.0, |s| *s) + t * self.weights[i]
+    }
+
+    /// True when some records count whatever t is.
+    pub fn stands(&self) -> bool {
+        self.standing.iter().any(|w| *w > 0.0)
+    }
+
+    /// Weights of the records that count whatever t is; empty when there are none.
+    pub(super) fn standing(&self) -> &[f64] {
+        &self.standing
     }
 
     /// What the losses look like at `theta`.
@@ -185,30 +214,35 @@ impl<'a, T: Real> Problem<'a, T> {
         loss
     }
 
-    /// `lambda / 2 |theta|^2 + t * sum w loss`.
+    /// `lambda / 2 |theta|^2 + t * sum w loss`, standing records not multiplied by t.
     pub fn objective(&self, t: f64, point: &Point<T>) -> f64 {
         let norm = panel::group_dots(&point.theta, &point.theta, self.lanes)[0];
-        let loss: f64 = point.loss_nats.iter().zip(&self.weights).map(|(l, w)| l * w).sum();
-        0.5 * self.lambda * norm + t * loss
+        let sum = |weights: &[f64]| -> f64 { point.loss_nats.iter().zip(weights).map(|(l, w)| l * w).sum() };
+        0.5 * self.lambda * norm + sum(&self.standing) + t * sum(&self.weights)
     }
 
-    /// Gradients of the losses in score space, each times `scale` times the record's weight: records x lanes.
+    /// Gradients of the losses in score space, each times `scale` times the weight that t multiplies: records x lanes.
     pub fn residuals(&self, scale: f64, point: &Point<T>) -> Mat<T> {
+        self.weighted_residuals(|i| scale * self.weights[i], point)
+    }
+
+    /// Gradients of the losses in score space, each times a weight of its own: records x lanes.
+    pub fn weighted_residuals(&self, weight: impl Fn(usize) -> f64, point: &Point<T>) -> Mat<T> {
         let mut out = point.fitted.clone();
         match &self.answers {
             Answers::Classes(labels) => {
                 for (i, &y) in labels.iter().enumerate() {
-                    let weight = T::of(scale * self.weights[i]);
+                    let weight = T::of(weight(i));
                     let row = out.row_mut(i);
                     row[y as usize] -= T::ONE;
                     row.iter_mut().for_each(|r| *r = *r * weight);
                 }
             }
             Answers::Numbers(numbers) => {
-                let scale = scale / noise(self.family);
+                let noise = noise(self.family);
                 for (i, &y) in numbers.iter().enumerate() {
                     let r = &mut out.row_mut(i)[0];
-                    *r = (*r - y) * T::of(scale * self.weights[i]);
+                    *r = (*r - y) * T::of(weight(i) / noise);
                 }
             }
         }
@@ -217,7 +251,7 @@ impl<'a, T: Real> Problem<'a, T> {
 
     /// `lambda * theta + t * sum w grad loss`, for any lambda.
     pub(super) fn gradient(&self, lambda: f64, t: f64, point: &Point<T>) -> Mat<T> {
-        let residuals = self.residuals(t, point);
+        let residuals = self.weighted_residuals(|i| self.weight(i, t), point);
         let mut out = Mat::zeros(self.design.cols(), self.lanes);
         let (lambda, theta, lanes) = (T::of(lambda), point.theta.data(), self.lanes);
         self.design.transpose_times(&residuals, &mut out, |first, rows| {
@@ -261,11 +295,8 @@ impl<'a, T: Real> Problem<'a, T> {
     }
 
     fn curvature_scale(&self, t: f64) -> Vec<T> {
-        let t = match self.family {
-            Family::Softmax { .. } => t,
-            Family::Gaussian { noise_variance } => t / noise_variance,
-        };
-        self.weights.iter().map(|w| T::of(t * w)).collect()
+        let noise = noise(self.family);
+        self.weights_at(t).into_iter().map(|w| T::of(w / noise)).collect()
     }
 }
 
