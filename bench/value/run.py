@@ -66,7 +66,7 @@ def measure(case, binary, interpreter, runs, exact, folder):
     seconds = {"engine": [], "twin": [], "plain": []}
     result = {}
     for _ in range(runs):
-        pinned([binary, DATA / train, DATA / valid, "--out", folder, *flags.split()])
+        pinned([binary, "path", DATA / train, DATA / valid, "--out", folder, *flags.split()])
         result["engine"] = json.loads((folder / "result.json").read_text())
         seconds["engine"].append(result["engine"]["cpu_s"])
         for way in ("twin", "plain"):
