@@ -5,8 +5,54 @@
 //! compare. What they measure differs, and each says so: most give bits of the benchmark that a record adds in some
 //! sense, some only a score that ranks.
 
+mod influence;
+mod knn;
+mod linear;
+mod out_of_bag;
+mod path;
+mod projection;
+mod training_loss;
+
+pub use influence::Influence;
+pub use knn::KnnShapley;
+pub use out_of_bag::{OutOfBag, bootstrap};
+pub use path::Path;
+pub use projection::{Entries, Projection};
+pub use training_loss::TrainingLoss;
+
+use assay_kernels::Mat;
+
 use crate::path::ValueError;
 use crate::{Examples, OnProgress, ValueFold};
+
+type Make = fn() -> Box<dyn Method>;
+
+/// All methods by the names that `--method` and charters use.
+const METHODS: &[(&str, Make)] = &[
+    ("path", || Box::new(Path::default())),
+    ("influence", || Box::new(Influence::OPTIMUM)),
+    ("influence-centred", || Box::new(Influence::CENTRED)),
+    ("knn-shapley", || Box::new(KnnShapley::default())),
+    ("out-of-bag", || Box::new(OutOfBag::default())),
+    ("training-loss", || Box::new(TrainingLoss::default())),
+    ("projection", || Box::new(Projection::default())),
+];
+
+/// The names of all methods.
+pub const NAMES: [&str; METHODS.len()] = {
+    let mut names = [""; METHODS.len()];
+    let mut k = 0;
+    while k < names.len() {
+        names[k] = METHODS[k].0;
+        k += 1;
+    }
+    names
+};
+
+/// The method of that name, with its usual options.
+pub fn by_name(name: &str) -> Option<Box<dyn Method>> {
+    METHODS.iter().find(|(known, _)| *known == name).map(|(_, make)| make())
+}
 
 /// What a model and its records are, the same for every method.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +143,11 @@ pub trait Method: Sync {
     /// The name that `--method` and charters use: lower case and hyphens.
     fn name(&self) -> &'static str;
 
+    /// False when the values are the same whatever the benchmark.
+    fn reads_benchmark(&self) -> bool {
+        true
+    }
+
     /// Does what does not depend on the benchmark.
     ///
     /// # Errors
@@ -116,6 +167,19 @@ pub trait Cached {
     /// # Errors
     /// When the fold has other features, classes or task than the records.
     fn attribute(&self, benchmark: ValueFold<'_>, on_progress: OnProgress<'_>) -> Result<Values, ValueError>;
+
+    /// Values against each benchmark example by itself, records x examples, where the method has them.
+    ///
+    /// # Errors
+    /// As [`Cached::attribute`].
+    fn matrix(
+        &self,
+        benchmark: ValueFold<'_>,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Option<Mat<f64>>, ValueError> {
+        let _ = (benchmark, on_progress);
+        Ok(None)
+    }
 }
 
 #[cfg(test)]
