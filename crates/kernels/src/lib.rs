@@ -5,6 +5,7 @@
 
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
 
+pub mod batch;
 pub mod cg;
 pub mod cholesky;
 pub mod csr;

@@ -10,4 +10,5 @@ pub mod data;
 pub mod evaluate;
 pub mod features;
 pub mod model;
+pub mod retrain;
 pub mod train;
