@@ -24,6 +24,7 @@ pub mod quantize;
 pub mod rank;
 mod trail;
 mod valuation;
+pub mod weights;
 
 pub use answer::{AnswerError, AnswerOptions, Attribution, PathState};
 pub use folds::{ReportFold, ValueFold};
