@@ -20,7 +20,8 @@ pub struct CrossOptions {
     pub max_records: usize,
     /// Strengths to try, from strong to weak.
     pub grid: Vec<f64>,
-    /// Gradient norm to reach in each fit; scores need no more.
+    /// Gradient norm to reach in each fit. Each starts from the fit under a stronger prior: one that stops early scores
+    /// that stronger prior over again, and makes weak ones look good.
     pub tolerance: f64,
     /// Number type of the solver.
     pub precision: Precision,
@@ -34,7 +35,7 @@ impl Default for CrossOptions {
             folds: 3,
             max_records: 4_000,
             grid: (0..13).map(|k| 10_f64.powf(2.0 - 0.5 * f64::from(k))).collect(),
-            tolerance: 3e-3,
+            tolerance: 1e-4,
             precision: Precision::Auto,
         }
     }
@@ -47,12 +48,14 @@ pub struct PriorScore {
     pub lambda: f64,
     /// Mean of log2 p_model - log2 p_base; for numbers, with the noise variance that suits this strength.
     pub gain_bits: f64,
+    /// Standard error of what it lacks to the best score, record by record; 0 for the best.
+    pub se_bits: f64,
 }
 
 /// The choice and what it rests on.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct CrossValidation {
-    /// Precision of the prior with the best score.
+    /// Precision of the prior that was chosen.
     pub lambda: f64,
     /// Mean square of the errors on unseen records, for numbers; 1 for classes.
     pub noise_variance: f64,
@@ -64,6 +67,11 @@ pub struct CrossValidation {
 
 /// Chooses the strength of the prior by the log-loss on held-out folds, from strong to weak, each fit starting from
 /// the last, until the score gets worse twice running.
+///
+/// Among strengths that the folds cannot tell from the best, the strongest is taken: it must be within one standard
+/// error of the paired difference (the rule of Breiman, Friedman, Olshen and Stone 1984, section 3.4.3, on pairs). The
+/// score is flat around its best, and values are not: with a weaker prior than needed what a contributor adds to the
+/// model is small beside the noise of the benchmark.
 ///
 /// For numbers the search is over the ridge `lambda * noise_variance`; the noise variance is then the mean square of
 /// the errors on unseen records, and lambda the ridge over it.
@@ -109,7 +117,7 @@ fn choose_in<T: Real>(
     let designs: Vec<_> = folds.iter().map(|f| design::<T>(&f.learn.0)).collect();
     let mut states: Vec<Mat<T>> = vec![Mat::zeros(0, 0); folds.len()];
     let (mut table, mut best, mut worse) = (Vec::new(), 0, 0);
-    let mut variances = Vec::new();
+    let (mut variances, mut losses) = (Vec::new(), Vec::new());
     for &lambda in &o.grid {
         let scored: Result<Vec<Held>, TrainError> = folds
             .par_iter()
@@ -127,9 +135,10 @@ fn choose_in<T: Real>(
                 Ok(held_out(&model, fold))
             })
             .collect();
-        let held = Held::sum(&scored?);
-        variances.push(held.square / held.records);
-        table.push(PriorScore { lambda, gain_bits: held.gain_bits(target) });
+        let held = Held::join(scored?);
+        variances.push(held.variance());
+        table.push(PriorScore { lambda, gain_bits: held.gain_bits(target), se_bits: 0.0 });
+        losses.push(held.losses);
         let last = table.len() - 1;
         if table[last].gain_bits > table[best].gain_bits || last == 0 {
             (best, worse) = (last, 0);
@@ -140,48 +149,63 @@ fn choose_in<T: Real>(
             }
         }
     }
+    let unit = match target {
+        Target::Classes { .. } => 1.0,
+        Target::Numbers(_) => 2.0 * variances[best] * std::f64::consts::LN_2,
+    };
+    for (row, of_row) in table.iter_mut().zip(&losses) {
+        row.se_bits = paired_error(of_row, &losses[best]) / unit;
+    }
+    let near = |row: &PriorScore| table[best].gain_bits - row.gain_bits <= row.se_bits;
+    let chosen = table[..best].iter().position(near).unwrap_or(best);
     let noise_variance = match target {
         Target::Classes { .. } => 1.0,
-        Target::Numbers(_) => variances[best].max(SMALLEST_VARIANCE),
+        Target::Numbers(_) => variances[chosen],
     };
     if let Target::Numbers(_) = target {
-        for (row, variance) in table.iter_mut().zip(&variances) {
-            row.lambda /= variance.max(SMALLEST_VARIANCE);
-        }
+        table.iter_mut().zip(&variances).for_each(|(row, variance)| row.lambda /= variance);
     }
-    Ok(CrossValidation { lambda: table[best].lambda, noise_variance, table, records: sample.len() })
+    Ok(CrossValidation { lambda: table[chosen].lambda, noise_variance, table, records: sample.len() })
+}
+
+/// Standard error of the mean difference of two lists.
+fn paired_error(a: &[f64], b: &[f64]) -> f64 {
+    let n = a.len() as f64;
+    let mean = a.iter().zip(b).map(|(a, b)| a - b).sum::<f64>() / n;
+    let square: f64 = a.iter().zip(b).map(|(a, b)| (a - b - mean) * (a - b - mean)).sum();
+    if a.len() < 2 { 0.0 } else { (square / (n - 1.0) / n).sqrt() }
 }
 
 /// Variance of the noise that is assumed at least, the label's variance being 1: a perfect fit would else claim
 /// infinitely many bits.
 const SMALLEST_VARIANCE: f64 = 1e-6;
 
-/// Sums over held-out records.
-#[derive(Clone, Copy, Default)]
+/// Held-out records under models that did not see them.
 struct Held {
-    records: f64,
-    bits: f64,
-    square: f64,
+    /// Minus the gain in bits of each record; for numbers the square of its error.
+    losses: Vec<f64>,
+    /// For numbers, the sum of squares under the base.
     base_square: f64,
 }
 
 impl Held {
-    fn sum(parts: &[Self]) -> Self {
-        parts.iter().fold(Self::default(), |a, b| Self {
-            records: a.records + b.records,
-            bits: a.bits + b.bits,
-            square: a.square + b.square,
-            base_square: a.base_square + b.base_square,
-        })
+    fn join(parts: Vec<Self>) -> Self {
+        let base_square = parts.iter().map(|part| part.base_square).sum();
+        Self { losses: parts.into_iter().flat_map(|part| part.losses).collect(), base_square }
+    }
+
+    /// Mean square of the errors, for numbers.
+    fn variance(&self) -> f64 {
+        (self.losses.iter().sum::<f64>() / self.losses.len() as f64).max(SMALLEST_VARIANCE)
     }
 
     /// Mean gain over the base; for numbers, of two normals of the same variance, the model's mean square error.
     fn gain_bits(&self, target: &Target) -> f64 {
+        let (sum, records) = (self.losses.iter().sum::<f64>(), self.losses.len() as f64);
         match target {
-            Target::Classes { .. } => self.bits / self.records,
+            Target::Classes { .. } => -sum / records,
             Target::Numbers(_) => {
-                let variance = (self.square / self.records).max(SMALLEST_VARIANCE);
-                (self.base_square - self.square) / self.records / (2.0 * variance * std::f64::consts::LN_2)
+                (self.base_square - sum) / records / (2.0 * self.variance() * std::f64::consts::LN_2)
             }
         }
     }
@@ -189,16 +213,17 @@ impl Held {
 
 fn held_out(model: &crate::model::Model, fold: &Fold) -> Held {
     let (features, target) = &fold.score;
-    let bits = model.gain_bits(features, target).iter().sum();
-    let (square, base_square) = match target {
-        Target::Classes { .. } => (0.0, 0.0),
+    match target {
+        Target::Classes { .. } => {
+            let losses = model.gain_bits(features, target).into_iter().map(|bits| -bits).collect();
+            Held { losses, base_square: 0.0 }
+        }
         Target::Numbers(numbers) => {
             let means = model.scores(features);
-            let square = numbers.iter().zip(means.data()).map(|(y, m)| (y - m) * (y - m)).sum();
-            (square, numbers.iter().map(|y| y * y).sum())
+            let losses = numbers.iter().zip(means.data()).map(|(y, m)| (y - m) * (y - m)).collect();
+            Held { losses, base_square: numbers.iter().map(|y| y * y).sum() }
         }
-    };
-    Held { records: target.len() as f64, bits, square, base_square }
+    }
 }
 
 fn deal(features: &Features, target: &Target, folds: usize, sample: &[usize]) -> Vec<Fold> {

@@ -170,6 +170,13 @@ fn cross_validation_finds_the_useful_prior_and_repeats() {
     let noise = choose_lambda(&x, &classes(600, 2, 12), &CrossOptions::default()).unwrap();
     assert!(noise.lambda > 10.0, "{noise:?}");
     assert!(noise.table.len() < CrossOptions::default().grid.len());
+    // The strongest of those that the folds cannot tell from the best.
+    for chosen in [&clear, &noise] {
+        let best = chosen.table.iter().map(|r| r.gain_bits).fold(f64::MIN, f64::max);
+        let near = chosen.table.iter().find(|r| best - r.gain_bits <= r.se_bits).unwrap();
+        assert_eq!(near.lambda, chosen.lambda);
+        assert!(chosen.table.iter().any(|r| r.gain_bits == best && r.se_bits == 0.0));
+    }
     assert!(matches!(
         choose_lambda(&x, &y.select(&[1]), &CrossOptions::default()),
         Err(TrainError::Length { .. })
