@@ -94,17 +94,7 @@ impl Sum {
 
     /// Adds an amount.
     pub fn add(&mut self, amount: Amount) {
-        self.add_times(amount, 1);
-    }
-
-    /// Adds an amount several times over.
-    pub fn add_times(&mut self, amount: Amount, times: u32) {
-        self.0 = self.0.saturating_add(amount.0 * u128::from(times));
-    }
-
-    /// Takes an amount away, down to nothing.
-    pub fn take(&mut self, amount: Amount) {
-        self.0 = self.0.saturating_sub(amount.0);
+        self.0 = self.0.saturating_add(amount.0);
     }
 
     /// As an amount, or the largest amount when it is more than that.
@@ -157,6 +147,8 @@ pub enum Place {
     Pool(DatanetId),
     /// `reviews/D`: to be split by decisions at settlement.
     Reviews(DatanetId),
+    /// `reward/D`: put up by sponsors, to be paid for value at settlement.
+    Reward(DatanetId),
 }
 
 impl fmt::Display for Place {
@@ -169,6 +161,7 @@ impl fmt::Display for Place {
             Self::Held(d) => write!(f, "held/{d}"),
             Self::Pool(d) => write!(f, "pool/{d}"),
             Self::Reviews(d) => write!(f, "reviews/{d}"),
+            Self::Reward(d) => write!(f, "reward/{d}"),
         }
     }
 }
@@ -185,6 +178,7 @@ impl FromStr for Place {
             ["held", d] => Self::Held(d.parse()?),
             ["pool", d] => Self::Pool(d.parse()?),
             ["reviews", d] => Self::Reviews(d.parse()?),
+            ["reward", d] => Self::Reward(d.parse()?),
             _ => return Err(BadId::new(text, "a place of money, such as `user/A`")),
         })
     }

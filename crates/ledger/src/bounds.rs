@@ -63,16 +63,30 @@ fn value_row() -> ValueRow {
     }
 }
 
+/// The most that moves for one account.
+fn settled_postings() -> [Posting; 4] {
+    [
+        posting(Place::Pool(net()), accrued()),
+        posting(Place::Reward(net()), accrued()),
+        posting(accrued(), Place::User(account(0))),
+        posting(bond(), Place::User(account(0))),
+    ]
+}
+
 fn settled_row() -> SettledRow {
     SettledRow {
         account: account(0),
         standing: Standing::Unproven,
         value_microbits: -MICROBITS_MAX,
+        low_microbits: -MICROBITS_MAX,
+        high_microbits: -MICROBITS_MAX,
         accrued: most(),
         lost: most(),
         pool: most(),
+        reward: most(),
         released: most(),
         waiting: most(),
+        at_stake: most(),
     }
 }
 
@@ -100,11 +114,7 @@ fn event(command: Command, outcome: Outcome) -> Event {
 
 #[test]
 fn parts_are_no_longer_than_their_bounds() {
-    let settled = [
-        posting(Place::Pool(net()), accrued()),
-        posting(accrued(), Place::User(account(0))),
-        posting(bond(), Place::User(account(0))),
-    ];
+    let settled = settled_postings();
     let settled = settled.iter().map(bytes).sum::<usize>() + bytes(&settled_row());
     let shared = bytes(&posting(Place::Held(net()), accrued())) + bytes(&share());
     for (what, measured, bound) in [
@@ -128,13 +138,7 @@ fn the_longest_events_fit_an_entry() {
     let answer_postings = (0..ANSWER_SHARES_MAX).map(|_| posting(Place::Held(net()), accrued()));
     let roles = [Place::Pool(net()), Place::Reviews(net()), Place::User(account(0)), Place::User(account(0))];
     let answer_postings = answer_postings.chain(roles.map(|to| posting(Place::Held(net()), to)));
-    let settled_postings = (0..SETTLED_PER_EVENT).flat_map(|_| {
-        [
-            posting(Place::Pool(net()), accrued()),
-            posting(accrued(), Place::User(account(0))),
-            posting(bond(), Place::User(account(0))),
-        ]
-    });
+    let settled_postings = (0..SETTLED_PER_EVENT).flat_map(|_| settled_postings());
     let events = [
         event(
             Command::Answer {
@@ -183,6 +187,17 @@ fn the_longest_events_fit_an_entry() {
             Outcome::default(),
         ),
         event(
+            Command::Audit {
+                datanet: net(),
+                valuation: seq,
+                rank_ppm: -i64::from(PPM),
+                coverage_ppm: PPM,
+                contributors: INTEGER_MAX,
+                table: table(),
+            },
+            Outcome::default(),
+        ),
+        event(
             Command::CreateDatanet {
                 datanet,
                 charter: "\n".repeat(CHARTER_BYTES_MAX),
@@ -203,6 +218,7 @@ fn the_longest_events_fit_an_entry() {
                 base_microbits: -MICROBITS_MAX,
                 full_microbits: -MICROBITS_MAX,
                 sum_microbits: -MICROBITS_MAX,
+                withheld_microbits: -MICROBITS_MAX,
                 nodes: u32::MAX,
                 recipe: digest,
                 table: table(),

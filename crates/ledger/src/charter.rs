@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
 use crate::ids::DatanetId;
-use crate::limits::{CHARTER_BYTES_MAX, INTEGER_MAX, PPM};
+use crate::limits::{AMOUNT_MAX, CHARTER_BYTES_MAX, INTEGER_MAX, PPM};
 
 /// The rules of a datanet. `[task]`, `[gate]` and `[value]` are read by the stages that they steer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,12 @@ pub struct Charter {
     /// How value is measured.
     #[serde(default)]
     pub value: ValueRules,
+    /// What value is rewarded with, beside fees; without it only fees pay.
+    #[serde(default)]
+    pub reward: Option<RewardRules>,
+    /// When values are good enough to pay by.
+    #[serde(default)]
+    pub audit: AuditRules,
 }
 
 /// What records look like and what is predicted.
@@ -113,12 +119,45 @@ pub struct ValueRules {
     pub folds: u32,
     /// Seed of everything drawn.
     pub seed: u64,
+    /// Which copies share one unit of weight.
+    pub share_copies: ShareCopies,
+    /// Part of a unit of weight that a near copy of somebody's earlier record keeps; the rest is the first comer's.
+    pub near_weight_ppm: u32,
 }
 
 impl Default for ValueRules {
     fn default() -> Self {
-        Self { nodes: 16, folds: 8, seed: 0 }
+        Self { nodes: 16, folds: 8, seed: 0, share_copies: ShareCopies::default(), near_weight_ppm: 0 }
     }
+}
+
+/// Which copies share one unit of weight, so that copying gains nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShareCopies {
+    /// Records of the same content.
+    Exact,
+    /// Those, and records of one cluster of near duplicates.
+    #[default]
+    Clusters,
+    /// None: each record weighs one.
+    None,
+}
+
+/// What value is rewarded with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewardRules {
+    /// Base units for one accrued bit.
+    pub per_bit: Amount,
+}
+
+/// When values are good enough to pay by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditRules {
+    /// Least rank agreement of values and retraining, parts per million; 0 asks for no audit.
+    pub min_rank_ppm: u32,
 }
 
 /// Why a charter does not stand.
@@ -136,6 +175,14 @@ pub enum CharterError {
     /// Well-formed, but against a rule.
     #[error("the charter does not stand: {0}")]
     Rule(String),
+}
+
+impl BondRules {
+    /// What is at stake for so many records.
+    pub(crate) fn of(&self, records: u64) -> Amount {
+        Amount::new(self.per_record.units().saturating_mul(records.into()).min(AMOUNT_MAX))
+            .unwrap_or_default()
+    }
 }
 
 impl Charter {
@@ -170,6 +217,12 @@ impl Charter {
             ((4..=64).contains(&self.value.nodes), "[value] nodes must be 4 to 64".to_owned()),
             ((2..=64).contains(&self.value.folds), "[value] folds must be 2 to 64".to_owned()),
             (self.value.seed <= INTEGER_MAX, format!("[value] seed must be at most {INTEGER_MAX}")),
+            (self.value.near_weight_ppm <= PPM, "[value] near_weight_ppm is above one million".to_owned()),
+            (
+                self.reward.as_ref().is_none_or(|reward| !reward.per_bit.is_zero()),
+                "[reward] per_bit must be above zero; leave the section out to reward nothing".to_owned(),
+            ),
+            (self.audit.min_rank_ppm <= PPM, "[audit] min_rank_ppm is above one million".to_owned()),
             (self.gate.near_ppm <= PPM, "[gate] near_ppm is above one million".to_owned()),
             (self.gate.text_bytes_max > 0, "[gate] text_bytes_max must be above zero".to_owned()),
         ];

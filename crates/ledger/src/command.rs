@@ -207,18 +207,42 @@ pub enum Command {
         model: u64,
         /// Parts sent before.
         parts: u32,
-        /// U(0), in micro-bits.
+        /// U of the model of the records that earlier runs valued, in micro-bits; of the base in the first run.
         base_microbits: i64,
-        /// U(1) as measured, in micro-bits.
+        /// U of the model of all records as measured, in micro-bits.
         full_microbits: i64,
         /// Sum of all rows' values.
         sum_microbits: i64,
+        /// The part of that sum that records which were kept out of training are charged with; never above zero.
+        withheld_microbits: i64,
         /// Quadrature nodes used.
         nodes: u32,
         /// Hash of the recipe.
         recipe: Digest,
         /// Table of record values.
         table: TableRef,
+    },
+    /// Operator: how well the values of a valuation agree with real retraining. One for each valuation.
+    Audit {
+        /// Where.
+        datanet: DatanetId,
+        /// The valuation, by its place in the log.
+        valuation: u64,
+        /// Rank correlation of values and measured effects, parts per million, -1,000,000 to 1,000,000.
+        rank_ppm: i64,
+        /// Share of the measured effects that lie within the intervals of the values, parts per million.
+        coverage_ppm: u32,
+        /// Contributors that were left out, one at a time.
+        contributors: u64,
+        /// Table of them, one row each.
+        table: TableRef,
+    },
+    /// Sponsor: money that pays for value, by the charter's `[reward]`.
+    Fund {
+        /// Where.
+        datanet: DatanetId,
+        /// How much.
+        amount: Amount,
     },
     /// Consumer: a question is to be answered for the charter's price.
     Ask {
@@ -288,6 +312,8 @@ impl Command {
             Self::Train { .. } => "train",
             Self::ValueRows { .. } => "value_rows",
             Self::Value { .. } => "value",
+            Self::Audit { .. } => "audit",
+            Self::Fund { .. } => "fund",
             Self::Ask { .. } => "ask",
             Self::Answer { .. } => "answer",
             Self::Release { .. } => "release",
@@ -311,6 +337,8 @@ impl Command {
             | Self::Train { datanet, .. }
             | Self::ValueRows { datanet, .. }
             | Self::Value { datanet, .. }
+            | Self::Audit { datanet, .. }
+            | Self::Fund { datanet, .. }
             | Self::Ask { datanet, .. }
             | Self::Answer { datanet, .. }
             | Self::Release { datanet, .. }
@@ -358,15 +386,15 @@ pub struct Score {
     pub high_microbits: i64,
 }
 
-/// What one contributor's records are worth.
+/// What one run found a contributor's records to be worth: those that no earlier run valued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValueRow {
     /// Who.
     pub account: AccountId,
-    /// Records in the snapshot.
+    /// Records in the snapshot, earlier ones included.
     pub records: u64,
-    /// Their value.
+    /// Value of the new ones; nothing when none is new.
     pub value_microbits: i64,
     /// Its standard error.
     pub se_microbits: i64,

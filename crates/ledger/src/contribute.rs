@@ -43,7 +43,7 @@ pub(crate) fn apply(
 ) {
     let contributor = net.contributors.entry(author.clone()).or_default();
     contributor.records += u64::from(records);
-    contributor.liability.add_times(net.charter.bond.per_record, records);
+    contributor.liability = contributor.liability.saturating_add(net.charter.bond.of(records.into()));
     net.ungated.insert(seq);
     let contribution =
         Contribution { author: author.clone(), records, root: *root, table: table.clone(), gate: None };

@@ -10,6 +10,7 @@ use crate::command::{Benchmark, Role, Score, ValueRow};
 use crate::decide::View;
 use crate::event::Outcome;
 use crate::ids::{AccountId, Code, DatanetId, Digest, TableRef};
+use crate::pay::AccruedValue;
 use crate::refusal::{Refusal, require, require_field};
 
 /// One datanet. Things in it are named by their place in the log.
@@ -48,7 +49,7 @@ pub struct Datanet {
     pub staged: BTreeMap<u64, Staged>,
     /// Closed valuations by place.
     pub valuations: BTreeMap<u64, Valuation>,
-    /// Rows of the last closed valuation.
+    /// Rows of the last closed valuation: what its run added.
     pub values: BTreeMap<AccountId, ValueRow>,
     /// Questions that are paid and not answered, by place.
     pub queries: BTreeMap<u64, Query>,
@@ -64,8 +65,16 @@ pub struct Contributor {
     pub records: u64,
     /// Records that passed gates or review so far.
     pub passed: u64,
+    /// Records that a run has valued.
+    pub valued: u64,
+    /// What they were found to be worth, all runs together.
+    pub value: AccruedValue,
     /// What is at stake for records that have not proven themselves.
-    pub liability: Sum,
+    pub liability: Amount,
+    /// Rewards credited so far.
+    pub rewarded: Amount,
+    /// The part of them that is not released yet.
+    pub rewards_waiting: Amount,
 }
 
 /// A batch of records.
@@ -176,25 +185,46 @@ pub struct Staged {
 pub struct Valuation {
     /// Of which model.
     pub model: u64,
-    /// U(0), in micro-bits.
+    /// U of the model of the records that earlier runs valued, in micro-bits; of the base in the first run.
     pub base_microbits: i64,
-    /// U(1) as measured, in micro-bits.
+    /// U of the model of all records as measured, in micro-bits.
     pub full_microbits: i64,
     /// Sum of all values.
     pub sum_microbits: i64,
+    /// The part of that sum that records which were kept out of training are charged with; never above zero.
+    pub withheld_microbits: i64,
     /// Quadrature nodes used.
     pub nodes: u32,
     /// Hash of the recipe.
     pub recipe: Digest,
     /// Table of record values.
     pub table: TableRef,
+    /// How well it agrees with retraining, once that was measured.
+    pub audit: Option<Audit>,
 }
 
 impl Valuation {
-    /// Closure error: the sum of all values less what the model was measured to gain, in micro-bits.
+    /// Closure error: the sum of the values of all records trained on, less what the model was measured to gain, in
+    /// micro-bits.
     pub fn closure_microbits(&self) -> i64 {
-        self.sum_microbits - (self.full_microbits - self.base_microbits)
+        self.sum_microbits - self.withheld_microbits - (self.full_microbits - self.base_microbits)
     }
+}
+
+/// Values against real retraining.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// Place of the audit in the log.
+    pub seq: u64,
+    /// Rank correlation of values and measured effects, parts per million.
+    pub rank_ppm: i64,
+    /// Share of the measured effects within the intervals of the values, parts per million.
+    pub coverage_ppm: u32,
+    /// Contributors that were left out, one at a time.
+    pub contributors: u64,
+    /// Table of them.
+    pub table: TableRef,
 }
 
 /// A question that is paid and not answered.
@@ -237,12 +267,20 @@ pub struct Epoch {
     pub paid: Roles,
     /// Taken from harmful contributors into the pool.
     pub lost: Sum,
+    /// Put up by sponsors.
+    pub funded: Sum,
+    /// Credited for value out of the budget.
+    pub rewarded: Sum,
+    /// The part of what contributors could spend that was rewards and not fees.
+    pub rewards_paid: Sum,
     /// Decisions of each reviewer.
     pub decisions: BTreeMap<AccountId, u64>,
     /// Place of the settlement in the log, once there is one.
     pub settled: Option<u64>,
     /// The valuation that the settlement used.
     pub valuation: Option<u64>,
+    /// True when its audit was missing or poor, so that nothing that goes by value moved.
+    pub held_back: bool,
 }
 
 /// Money by role.
@@ -263,6 +301,24 @@ impl Datanet {
     /// The model that answers: that of the last closed valuation.
     pub fn serving(&self) -> Option<u64> {
         self.valuations.values().next_back().map(|valuation| valuation.model)
+    }
+
+    /// Of the valuations before the place `before` in the log, the last one of the largest snapshot. Snapshots only
+    /// grow: a record that is not in this one was never valued.
+    pub fn covering(&self, before: u64) -> Option<&Valuation> {
+        let earlier = self.valuations.range(..before).map(|(_, valuation)| valuation);
+        earlier.max_by_key(|valuation| self.models.get(&valuation.model).map(|model| model.snapshot))
+    }
+
+    /// Records that were offered since the snapshot that the last run valued, by author.
+    pub(crate) fn fresh(&self) -> BTreeMap<&AccountId, u64> {
+        let model = self.covering(u64::MAX).and_then(|valuation| self.models.get(&valuation.model));
+        let valued = model.map_or(0, |model| model.snapshot);
+        let mut fresh: BTreeMap<&AccountId, u64> = BTreeMap::new();
+        for offered in self.contributions.range(valued..).map(|(_, offered)| offered) {
+            *fresh.entry(&offered.author).or_default() += u64::from(offered.records);
+        }
+        fresh
     }
 
     /// Records that have passed so far.

@@ -9,7 +9,9 @@ use crate::ids::{AccountId, DatanetId, Digest, PublicKey};
 use crate::limits::INTEGER_MAX;
 use crate::refusal::{Refusal, require, require_field};
 use crate::state::State;
-use crate::{account, contribute, datanet, gate, publish, review, serve, settle, snapshot, train, value};
+use crate::{
+    account, audit, contribute, datanet, fund, gate, publish, review, serve, settle, snapshot, train, value,
+};
 
 /// What follows from a command at time `t` (milliseconds, not before the last entry's): the events to append, all or
 /// none and in order, or why not.
@@ -119,9 +121,12 @@ fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Vec
         Command::Snapshot { records, table, .. } => snapshot::decide(view, net, *records, table),
         Command::Train { snapshot, scores, .. } => train::decide(view, net, *snapshot, scores),
         Command::ValueRows { model, part, rows, .. } => value::decide_rows(view, net, *model, *part, rows),
-        Command::Value { model, parts, sum_microbits, nodes, table, .. } => {
-            value::decide(view, net, *model, *parts, *sum_microbits, *nodes, table)
+        Command::Value { .. } => value::decide(view, net, command),
+        Command::Audit { valuation, rank_ppm, coverage_ppm, contributors, table, .. } => {
+            let found = audit::found(view.seq, *rank_ppm, *coverage_ppm, *contributors, table);
+            audit::decide(view, net, *valuation, &found)
         }
+        Command::Fund { amount, .. } => fund::decide(view, id, net, *amount),
         Command::Ask { price_max, .. } => serve::decide_ask(view, id, net, *price_max),
         Command::Answer { query, model, shares, .. } => {
             serve::decide_answer(view, id, net, *query, *model, shares)

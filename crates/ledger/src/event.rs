@@ -58,25 +58,33 @@ pub struct SettledRow {
     pub account: AccountId,
     /// How the evidence stood.
     pub standing: Standing,
-    /// Value that decided, in micro-bits.
+    /// Accrued value over all runs, in micro-bits.
     pub value_microbits: i64,
+    /// Lower end of its 95% interval, which decides.
+    pub low_microbits: i64,
+    /// Upper end, which decides.
+    pub high_microbits: i64,
     /// Accrued before this settlement, answers' shares included.
     pub accrued: Amount,
     /// Taken from accruals and bond because the records harm.
     pub lost: Amount,
     /// Share of the pool, by value.
     pub pool: Amount,
+    /// Reward for value, out of the budget.
+    pub reward: Amount,
     /// Released to the account, bond returned included.
     pub released: Amount,
     /// Still accrued afterwards, waiting for evidence.
     pub waiting: Amount,
+    /// Still at stake afterwards, for records that have not proven themselves.
+    pub at_stake: Amount,
 }
 
 /// Where the evidence about a contributor stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// The lower bound of the value is above zero.
+    /// The lower bound of the accrued value is above zero.
     Paid,
     /// The interval holds zero, or there is no value yet.
     Unproven,

@@ -18,6 +18,7 @@ pub mod decide;
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod pay;
 pub mod refusal;
 pub mod replay;
 pub mod split;
@@ -26,9 +27,11 @@ pub mod statement;
 pub mod work;
 
 mod account;
+mod audit;
 #[cfg(test)]
 mod bounds;
 mod contribute;
+mod fund;
 mod gate;
 mod publish;
 mod review;

@@ -9,14 +9,14 @@ pub const CONTRIBUTION_RECORDS_MAX: u32 = 2_000;
 /// Largest amount in one command or posting, in base units; also the most money that a ledger holds at a time, so
 /// that no balance can be larger.
 pub const AMOUNT_MAX: u128 = (1 << 63) - 1;
-/// Largest value or weight, in micro-bits: the codec lets no larger integer pass.
+/// Largest value, or sum of values over runs, in micro-bits: the codec lets no larger integer pass.
 pub const MICROBITS_MAX: i64 = INTEGER_MAX as i64;
 /// One whole, in parts per million.
 pub const PPM: u32 = 1_000_000;
 /// Rows of contributor values in one `value_rows` command.
 pub const ROWS_PER_EVENT: usize = 40;
 /// Contributors or reviewers settled in one event, each with their postings.
-pub const SETTLED_PER_EVENT: usize = 16;
+pub const SETTLED_PER_EVENT: usize = 12;
 /// Accounts named in the shares of one answer; what they leave goes by value.
 pub const ANSWER_SHARES_MAX: usize = 50;
 /// Distinct reason codes in one gate report.
@@ -34,8 +34,8 @@ pub const SCORES_MAX: usize = 16;
 
 /// Canonical JSON of one event less its lists: command, signature, table, names at their longest.
 pub(crate) const ENVELOPE_BYTES_MAX: usize = 1_400;
-/// A row of a settlement and its three postings.
-pub(crate) const SETTLED_BYTES_MAX: usize = 850;
+/// A row of a settlement and its four postings.
+pub(crate) const SETTLED_BYTES_MAX: usize = 1_200;
 /// A share of an answer and its posting.
 pub(crate) const SHARE_BYTES_MAX: usize = 270;
 /// A row of values.
@@ -63,5 +63,11 @@ const _: () = {
 };
 // A split multiplies an amount by a weight.
 const _: () = assert!(AMOUNT_MAX.ilog2() + u64::MAX.ilog2() + 2 <= 128);
-// Totals add amounts times records, for more commands than a log can hold.
-const _: () = assert!(AMOUNT_MAX.ilog2() + CONTRIBUTION_RECORDS_MAX.ilog2() + INTEGER_MAX.ilog2() + 3 <= 128);
+// A reward multiplies an amount by a value.
+const _: () = assert!(AMOUNT_MAX.ilog2() + MICROBITS_MAX.ilog2() + 2 <= 128);
+// An amount is a weight of a split.
+const _: () = assert!(AMOUNT_MAX <= u64::MAX as u128);
+// Two sums over runs, and a closure error of four such numbers, fit an i64.
+const _: () = assert!(MICROBITS_MAX <= i64::MAX / 4);
+// Totals add amounts, for more commands than a log can hold.
+const _: () = assert!(AMOUNT_MAX.ilog2() + INTEGER_MAX.ilog2() + 2 <= 128);

@@ -6,6 +6,7 @@ use crate::decide::View;
 use crate::event::{Outcome, SettledRow, Standing};
 use crate::ids::{AccountId, DatanetId};
 use crate::limits::SETTLED_PER_EVENT;
+use crate::pay::{Claim, Terms, pay};
 use crate::refusal::{Refusal, require, require_field};
 use crate::split::{split, tie};
 
@@ -24,18 +25,11 @@ pub(crate) fn decide(
         Refusal::rule("there is no closed valuation yet: value a model first")
     })?;
     let books = Books { view, id, net, epoch };
-    let (harmful, others): (Vec<_>, Vec<_>) = net
-        .contributors
-        .iter()
-        .map(|(account, contributor)| books.open(account, contributor))
-        .partition(|account| account.row.standing == Standing::Harmful);
-    let taken = harmful.iter().fold(Amount::ZERO, |sum, account| sum.saturating_add(account.row.lost));
-    let shares = books.divide_pool(taken, &others);
-
-    let reviewers = books.pay_reviewers();
-    let harmful = harmful.into_iter().map(|account| books.take(account));
-    let others = others.into_iter().zip(shares).map(|(account, share)| books.pay(account, share));
-    let outcomes: Vec<Outcome> = reviewers.into_iter().chain(harmful).chain(others).collect();
+    let rows = pay(&books.claims(), &books.terms());
+    let (harmful, others): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.standing == Standing::Harmful);
+    let paid = harmful.into_iter().chain(others).map(|row| books.settled(row));
+    let outcomes: Vec<Outcome> = books.pay_reviewers().into_iter().chain(paid).collect();
     Ok(outcomes.chunks(SETTLED_PER_EVENT).map(join).collect())
 }
 
@@ -44,12 +38,6 @@ fn join(outcomes: &[Outcome]) -> Outcome {
         postings: outcomes.iter().flat_map(|outcome| outcome.postings.clone()).collect(),
         settled: outcomes.iter().flat_map(|outcome| outcome.settled.clone()).collect(),
     }
-}
-
-/// One contributor while their books are being closed.
-struct Account {
-    row: SettledRow,
-    bond: Amount,
 }
 
 /// What the settlement of one epoch looks at.
@@ -61,76 +49,50 @@ struct Books<'a> {
 }
 
 impl Books<'_> {
-    /// How a contributor stands, and what is lost if their records harm: what is at stake, from accruals first.
-    fn open(&self, account: &AccountId, contributor: &Contributor) -> Account {
-        let accrued = self.at(Place::Accrued(self.id.clone(), account.clone()));
-        let bond = self.at(Place::Bond(self.id.clone(), account.clone()));
-        let (standing, value_microbits) = match self.net.values.get(account) {
-            Some(row) if row.low_microbits > 0 => (Standing::Paid, row.value_microbits),
-            Some(row) if row.high_microbits < 0 => (Standing::Harmful, row.value_microbits),
-            Some(row) => (Standing::Unproven, row.value_microbits),
-            None => (Standing::Unproven, 0),
-        };
-        let lost = match standing {
-            Standing::Harmful => contributor.liability.capped().min(accrued.saturating_add(bond)),
-            Standing::Paid | Standing::Unproven => Amount::ZERO,
-        };
-        let row = SettledRow {
+    fn claims(&self) -> Vec<Claim> {
+        let fresh = self.net.fresh();
+        let claim = |(account, contributor): (&AccountId, &Contributor)| Claim {
             account: account.clone(),
-            standing,
-            value_microbits,
-            accrued,
-            lost,
-            pool: Amount::ZERO,
-            released: Amount::ZERO,
-            waiting: accrued,
+            value: contributor.value,
+            accrued: self.at(Place::Accrued(self.id.clone(), account.clone())),
+            bond: self.at(Place::Bond(self.id.clone(), account.clone())),
+            liability: contributor.liability,
+            fresh: self.net.charter.bond.of(fresh.get(account).copied().unwrap_or(0)),
+            rewarded: contributor.rewarded,
         };
-        Account { row, bond }
+        self.net.contributors.iter().map(claim).collect()
     }
 
-    /// What each account gets of the pool, by value; nothing when no value is above zero: then the pool waits.
-    fn divide_pool(&self, taken: Amount, accounts: &[Account]) -> Vec<Amount> {
-        let pool = self.at(Place::Pool(self.id.clone())).saturating_add(taken);
-        let weight = |account: &Account| u64::try_from(account.row.value_microbits).unwrap_or(0);
-        let weights: Vec<u64> = accounts.iter().map(weight).collect();
-        let tie = |i: usize| tie(self.epoch.into(), accounts[i].row.account.as_str());
-        split(pool, &weights, tie).unwrap_or_else(|| vec![Amount::ZERO; accounts.len()])
+    fn terms(&self) -> Terms {
+        Terms {
+            epoch: self.epoch,
+            pool: self.at(Place::Pool(self.id.clone())),
+            budget: self.at(Place::Reward(self.id.clone())),
+            per_bit: self.net.charter.reward.as_ref().map_or(Amount::ZERO, |reward| reward.per_bit),
+            held_back: self.net.holds_back(),
+        }
     }
 
-    fn take(&self, account: Account) -> Outcome {
-        let mut row = account.row;
-        let from_accrued = row.lost.min(row.accrued);
-        let from_bond = row.lost.saturating_sub(from_accrued);
-        row.waiting = row.accrued.saturating_sub(from_accrued);
-        let pool = Place::Pool(self.id.clone());
-        self.settled(row, |accrued, bond, _| [(accrued, pool.clone(), from_accrued), (bond, pool, from_bond)])
-    }
-
-    fn pay(&self, account: Account, share: Amount) -> Outcome {
-        let Account { mut row, bond } = account;
-        row.pool = share;
-        row.waiting = row.accrued.saturating_add(share);
-        let (earned, returned) = match row.standing {
-            Standing::Paid => (std::mem::take(&mut row.waiting), bond),
-            Standing::Unproven | Standing::Harmful => (Amount::ZERO, Amount::ZERO),
-        };
-        row.released = earned.saturating_add(returned);
-        let pool = Place::Pool(self.id.clone());
-        self.settled(row, |accrued, bond, user| {
-            [(pool, accrued.clone(), share), (accrued, user.clone(), earned), (bond, user, returned)]
-        })
-    }
-
-    /// A row and its moves between the places of its account: accrued, bond, user.
-    fn settled<const N: usize>(
-        &self,
-        row: SettledRow,
-        moves: impl FnOnce(Place, Place, Place) -> [(Place, Place, Amount); N],
-    ) -> Outcome {
+    /// A row and the moves that it means: taken, credited, released.
+    fn settled(&self, row: SettledRow) -> Outcome {
         let account = row.account.clone();
         let accrued = Place::Accrued(self.id.clone(), account.clone());
         let bond = Place::Bond(self.id.clone(), account.clone());
-        Outcome { settled: vec![row], ..Outcome::moving(moves(accrued, bond, Place::User(account))) }
+        let user = Place::User(account);
+        let (pool, reward) = (Place::Pool(self.id.clone()), Place::Reward(self.id.clone()));
+
+        let from_accrued = row.lost.min(row.accrued);
+        let credited = row.accrued.saturating_sub(from_accrued).saturating_add(row.pool);
+        let earned = credited.saturating_add(row.reward).saturating_sub(row.waiting);
+        let moves = [
+            (accrued.clone(), pool.clone(), from_accrued),
+            (bond.clone(), pool.clone(), row.lost.saturating_sub(from_accrued)),
+            (pool, accrued.clone(), row.pool),
+            (reward, accrued.clone(), row.reward),
+            (accrued, user.clone(), earned),
+            (bond, user, row.released.saturating_sub(earned)),
+        ];
+        Outcome { settled: vec![row], ..Outcome::moving(moves) }
     }
 
     /// Divides the reviewers' pot by decisions in the epoch; without any it waits.
@@ -154,29 +116,52 @@ impl Books<'_> {
 }
 
 pub(crate) fn apply(net: &mut Datanet, seq: u64, epoch: u32) {
-    let valuation = net.valuations.keys().next_back().copied();
+    let (valuation, held_back) = (net.valuations.keys().next_back().copied(), net.holds_back());
     let closed = net.epochs.entry(epoch).or_default();
     closed.settled = Some(seq);
     closed.valuation = valuation;
+    closed.held_back = held_back;
     net.epoch = epoch.saturating_add(1);
     net.tally();
 }
 
 /// Folds what one event of a settlement did: stakes that are cleared or lost, and money by role.
 pub(crate) fn apply_outcome(net: &mut Datanet, epoch: u32, outcome: &Outcome) {
-    for row in &outcome.settled {
-        let contributor = net.contributors.entry(row.account.clone()).or_default();
-        match row.standing {
-            Standing::Paid => contributor.liability = Sum::default(),
-            Standing::Harmful => contributor.liability.take(row.lost),
-            Standing::Unproven => {}
-        }
-    }
     let closed = net.epochs.entry(epoch).or_default();
     for posting in &outcome.postings {
         if let Some(sum) = tallied(closed, &posting.from, &posting.to) {
             sum.add(posting.amount);
         }
+    }
+    for row in outcome.settled.iter().filter(|_| !closed.held_back) {
+        let contributor = net.contributors.entry(row.account.clone()).or_default();
+        let released = contributor.settle(row);
+        closed.rewards_paid.add(released);
+    }
+}
+
+impl Contributor {
+    /// Takes a row of a settlement that was not held back; the rewards that it released.
+    fn settle(&mut self, row: &SettledRow) -> Amount {
+        self.rewarded = self.rewarded.saturating_add(row.reward);
+        let waiting = self.rewards_waiting.saturating_add(row.reward);
+        self.liability = row.at_stake;
+        // What is lost is taken from shares of fees first.
+        self.rewards_waiting = waiting.min(row.waiting);
+        match row.standing {
+            Standing::Paid => waiting,
+            Standing::Unproven | Standing::Harmful => Amount::ZERO,
+        }
+    }
+}
+
+impl Datanet {
+    /// Whether nothing that goes by value moves: the charter asks for an audit, and that of the valuation that a
+    /// settlement would use is not there or too poor.
+    pub fn holds_back(&self) -> bool {
+        let least = i64::from(self.charter.audit.min_rank_ppm);
+        let audit = self.valuations.values().next_back().and_then(|valuation| valuation.audit.as_ref());
+        least > 0 && audit.is_none_or(|audit| audit.rank_ppm < least)
     }
 }
 
@@ -186,6 +171,7 @@ fn tallied<'a>(closed: &'a mut Epoch, from: &Place, to: &Place) -> Option<&'a mu
         (Place::Accrued(..), Place::User(_)) => Some(&mut closed.paid.contributors),
         (Place::Reviews(_), Place::User(_)) => Some(&mut closed.paid.reviewers),
         (_, Place::Pool(_)) => Some(&mut closed.lost),
+        (Place::Reward(_), _) => Some(&mut closed.rewarded),
         _ => None,
     }
 }

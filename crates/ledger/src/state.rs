@@ -11,7 +11,7 @@ use crate::command::{Command, Intent};
 use crate::datanet::{Datanet, Model, Valuation};
 use crate::event::{Cause, Event};
 use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey};
-use crate::{contribute, datanet, gate, publish, review, serve, settle, snapshot, train, value};
+use crate::{audit, contribute, datanet, fund, gate, publish, review, serve, settle, snapshot, train, value};
 
 /// All that the log says, folded. The same log gives the same state, bit for bit, on any machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,19 +238,34 @@ fn apply_in(net: &mut Datanet, seq: u64, actor: &AccountId, command: &Command) {
         }
         Command::ValueRows { model, part, rows, .. } => value::apply_rows(net, *model, *part, rows),
         Command::Value {
-            model, base_microbits, full_microbits, sum_microbits, nodes, recipe, table, ..
+            model,
+            base_microbits,
+            full_microbits,
+            sum_microbits,
+            withheld_microbits,
+            nodes,
+            recipe,
+            table,
+            ..
         } => {
             let valuation = Valuation {
                 model: *model,
                 base_microbits: *base_microbits,
                 full_microbits: *full_microbits,
                 sum_microbits: *sum_microbits,
+                withheld_microbits: *withheld_microbits,
                 nodes: *nodes,
                 recipe: *recipe,
                 table: table.clone(),
+                audit: None,
             };
             value::apply(net, seq, valuation);
         }
+        Command::Audit { valuation, rank_ppm, coverage_ppm, contributors, table, .. } => {
+            let found = audit::found(seq, *rank_ppm, *coverage_ppm, *contributors, table);
+            audit::apply(net, *valuation, found);
+        }
+        Command::Fund { amount, .. } => fund::apply(net, *amount),
         Command::Ask { query, .. } => serve::apply_ask(net, seq, actor, query),
         Command::Answer { query, .. } => serve::apply_answer(net, *query),
         Command::Release { query, .. } => serve::apply_release(net, *query),

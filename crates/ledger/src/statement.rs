@@ -102,8 +102,12 @@ pub enum Item {
     AnswerShare,
     /// A trainer's or the operator's part of an answer's price.
     Fee,
+    /// Put up to reward value.
+    Funding,
     /// Part of the pool, by value.
     PoolShare,
+    /// For value, out of what sponsors put up.
+    Reward,
     /// Proven: from accrued to free.
     Released,
     /// The bond comes back with the proof.
@@ -219,7 +223,7 @@ impl StatementFold {
             Place::User(account) | Place::Accrued(_, account) | Place::Bond(_, account) => {
                 *account == self.statement.account
             }
-            Place::External | Place::Held(_) | Place::Pool(_) | Place::Reviews(_) => false,
+            Place::External | Place::Held(_) | Place::Pool(_) | Place::Reviews(_) | Place::Reward(_) => false,
         }
     }
 
@@ -265,9 +269,11 @@ impl StatementFold {
             (_, Place::External) => Item::Withdrawal,
             (_, Place::Bond(..)) => Item::Bond,
             (_, Place::Held(_)) => Item::Price,
+            (_, Place::Reward(_)) => Item::Funding,
             (Place::Held(_), Place::User(_)) if self.released => Item::Refund,
             (Place::Held(_), Place::Accrued(..)) => Item::AnswerShare,
             (Place::Pool(_), _) => Item::PoolShare,
+            (Place::Reward(_), _) => Item::Reward,
             (_, Place::Pool(_)) => Item::Lost,
             (Place::Reviews(_), _) => Item::ReviewPay,
             (Place::Accrued(..), _) => Item::Released,

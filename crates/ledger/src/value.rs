@@ -1,11 +1,10 @@
-//! Value: what each contributor's records are worth, in parts, then closed.
+//! Value: what a run finds each contributor's new records to be worth, in parts, then closed.
 
-use crate::command::ValueRow;
+use crate::command::{Command, ValueRow};
 use crate::datanet::{Datanet, Model, Snapshot, Staged, Valuation};
 use crate::decide::View;
 use crate::event::Outcome;
-use crate::ids::TableRef;
-use crate::limits::ROWS_PER_EVENT;
+use crate::limits::{MICROBITS_MAX, ROWS_PER_EVENT};
 use crate::refusal::{Refusal, require, require_field};
 
 pub(crate) fn decide_rows(
@@ -30,6 +29,7 @@ pub(crate) fn decide_rows(
         rows.is_sorted_by(|a, b| a.account < b.account) && before.is_none_or(|b| *b < rows[0].account);
     require_field(ascending, "rows", || "must ascend by account over all parts".to_owned())?;
     rows.iter().try_for_each(|row| require_row(row, snapshot))?;
+    rows.iter().try_for_each(|row| require_accrual(row, net))?;
     Ok(Outcome::default())
 }
 
@@ -46,6 +46,20 @@ fn require_row(row: &ValueRow, snapshot: &Snapshot) -> Result<(), Refusal> {
     })
 }
 
+/// A run prices new records only, and no sum over runs grows past what the log can write.
+fn require_accrual(row: &ValueRow, net: &Datanet) -> Result<(), Refusal> {
+    let account = &row.account;
+    let contributor = net.contributors.get(account).cloned().unwrap_or_default();
+    let nothing =
+        ValueRow { value_microbits: 0, se_microbits: 0, low_microbits: 0, high_microbits: 0, ..row.clone() };
+    require_field(row.records > contributor.valued || *row == nothing, "rows", || {
+        format!("{account}: an earlier run valued all {} records; a run values new ones only", row.records)
+    })?;
+    require_field(contributor.value.plus(row).is_some(), "rows", || {
+        format!("{account}: the sums over all runs must be within {MICROBITS_MAX} micro-bits")
+    })
+}
+
 pub(crate) fn apply_rows(net: &mut Datanet, model: u64, part: u32, rows: &[ValueRow]) {
     let staged = net.staged.entry(model).or_default();
     if part == 0 {
@@ -56,37 +70,44 @@ pub(crate) fn apply_rows(net: &mut Datanet, model: u64, part: u32, rows: &[Value
 }
 
 /// That the sum closes on what the model was measured to gain is recorded, not required.
-pub(crate) fn decide(
-    view: &View<'_>,
-    net: &Datanet,
-    model: u64,
-    parts: u32,
-    sum_microbits: i64,
-    nodes: u32,
-    table: &TableRef,
-) -> Result<Outcome, Refusal> {
+pub(crate) fn decide(view: &View<'_>, net: &Datanet, command: &Command) -> Result<Outcome, Refusal> {
+    let Command::Value { model, parts, sum_microbits, withheld_microbits, nodes, table, .. } = command else {
+        return Ok(Outcome::default());
+    };
     view.require_operator()?;
-    let snapshot = net.unvalued(model)?;
-    let staged = net.staged.get(&model);
+    let snapshot = net.unvalued(*model)?;
+    let staged = net.staged.get(model);
     let sent = staged.map_or(0, |staged| staged.parts);
-    require_field(parts == sent, "parts", || format!("is {parts}, and {sent} were sent"))?;
+    require_field(*parts == sent, "parts", || format!("is {parts}, and {sent} were sent"))?;
     let rows = staged.map(|staged| &staged.rows);
     let valued = rows.map_or(0, |rows| rows.len());
     require(valued == snapshot.counts.len(), || {
         let contributors = snapshot.counts.len();
         Refusal::rule(format!("{valued} rows were sent, and the snapshot has {contributors} contributors"))
     })?;
+    // Another run may have ended since the rows were sent.
+    rows.into_iter().flatten().try_for_each(|(_, row)| require_accrual(row, net))?;
     let sum: i128 = rows.into_iter().flatten().map(|(_, row)| i128::from(row.value_microbits)).sum();
-    require_field(sum == i128::from(sum_microbits), "sum_microbits", || {
+    require_field(sum == i128::from(*sum_microbits), "sum_microbits", || {
         format!("is {sum_microbits}, and the rows sum to {sum}")
     })?;
-    require_field(nodes > 0, "nodes", || "must be above zero".to_owned())?;
+    require_field(*withheld_microbits <= 0, "withheld_microbits", || {
+        format!("is {withheld_microbits}; records that are kept out are charged and never credited")
+    })?;
+    require_field(*nodes > 0, "nodes", || "must be above zero".to_owned())?;
     table.require_rows(snapshot.records)?;
     Ok(Outcome::default())
 }
 
 pub(crate) fn apply(net: &mut Datanet, seq: u64, valuation: Valuation) {
     let staged = net.staged.remove(&valuation.model).unwrap_or_default();
+    for (account, row) in &staged.rows {
+        let contributor = net.contributors.entry(account.clone()).or_default();
+        let accrued = contributor.value.plus(row);
+        debug_assert!(accrued.is_some(), "a row that was decided fits");
+        contributor.value = accrued.unwrap_or(contributor.value);
+        contributor.valued = contributor.valued.max(row.records);
+    }
     net.values = staged.rows;
     if let Some(model) = net.models.get_mut(&valuation.model) {
         model.valuation = Some(seq);

@@ -67,10 +67,15 @@ fn wish(dice: &mut Dice, world: &World) -> Option<(u8, Command)> {
     let id = dice.pick(nets())?;
     let Some(net) = world.state.datanet(&id) else {
         let (price, stake) = (u128::from(1 + dice.below(500)), u128::from(dice.below(20)));
-        return Some((dice.actor(), create(id.as_str(), price, stake, dice.one_in(2))));
+        let rules = match dice.one_in(4) {
+            true => String::new(),
+            false => rewarding(u128::from(1 + dice.below(1_000_000)), dice.below(2) as u32 * 500_000),
+        };
+        let charter = charter(id.as_str(), price, stake, dice.one_in(2)) + &rules;
+        return Some((dice.actor(), create_with(id.as_str(), charter)));
     };
     let fresh = code(&format!("p{}", world.state.size()));
-    let (actor, command) = match dice.below(22) {
+    let (actor, command) = match dice.below(25) {
         0 | 1 => {
             let (to, units) = (account(dice.actor()), amount(u128::from(dice.below(3_000))));
             (OPERATOR, Command::Deposit { account: to, amount: units, reference: fresh })
@@ -116,6 +121,13 @@ fn wish(dice: &mut Dice, world: &World) -> Option<(u8, Command)> {
             }
             (OPERATOR, answer(&id, query, *model.0, &of))
         }
+        22 => (dice.actor(), fund(&id, dice.below(400).into())),
+        23 => {
+            let (&valuation, valued) = dice.pick(&net.valuations)?;
+            let contributors = net.snapshots[&net.models[&valued.model].snapshot].counts.len();
+            let rank = dice.below(2_000_001) as i64 - 1_000_000;
+            (OPERATOR, audit(&id, valuation, rank, 1 + dice.below(contributors as u64)))
+        }
         19 if dice.one_in(3) => {
             let query = *dice.pick(net.queries.keys())?;
             (OPERATOR, Command::Release { datanet: id, query, reason: fresh })
@@ -139,6 +151,9 @@ fn valuing(dice: &mut Dice, id: &DatanetId, world: &World) -> Option<Command> {
     let rows: Vec<ValueRow> = todo
         .take(3)
         .map(|(id, &records)| {
+            if net.contributors[id].valued == records {
+                return row(actor_of(id), records, 0, 0, 0);
+            }
             let middle = dice.below(2_001) as i64 - 800;
             let (below, above) = (dice.below(500) as i64, dice.below(500) as i64);
             row(actor_of(id), records, middle - below, middle, middle + above)
@@ -274,6 +289,7 @@ fn any_sequence_of_commands_keeps_the_books() {
     let seeds = std::env::var("ASSAY_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(8);
     let mut total: BTreeMap<&str, usize> = BTreeMap::new();
     let mut standings = BTreeSet::new();
+    let (mut short, mut ample, mut held_back) = (0, 0, 0);
     for seed in 0..seeds {
         println!("seed {seed}");
         let (world, counts) = run(seed);
@@ -283,8 +299,16 @@ fn any_sequence_of_commands_keeps_the_books() {
         for (kind, count) in counts {
             *total.entry(kind).or_default() += count;
         }
+        for (id, net) in world.state.datanets() {
+            let left = world.state.balance(&Place::Reward(id.clone()));
+            let rewarded = net.epochs.values().any(|epoch| epoch.rewarded.units() > 0);
+            short += u64::from(rewarded && left == 0);
+            ample += u64::from(rewarded && left > 0);
+            held_back += net.epochs.values().filter(|epoch| epoch.held_back).count();
+        }
         standings.extend(world.log.iter().flat_map(|event| &event.outcome.settled).map(|row| row.standing));
     }
-    assert!(total.len() == 16 && total.values().all(|&n| n >= 10), "{total:?}");
+    assert!(total.len() == 18 && total.values().all(|&n| n >= 10), "{total:?}");
     assert_eq!(standings.len(), 3, "paid, unproven and harmful were all met");
+    assert!(short > 0 && ample > 0 && held_back > 0, "{short} {ample} {held_back}");
 }

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use assay_ledger::amount::Place;
 use assay_ledger::command::{Command, Role};
 use assay_ledger::decide::{decide, decide_verified};
-use assay_ledger::ids::{Nonce, Signature};
-use assay_ledger::limits::{AMOUNT_MAX, ANSWER_SHARES_MAX, CONTRIBUTION_RECORDS_MAX, ROWS_PER_EVENT};
+use assay_ledger::ids::{Nonce, Signature, TableRef};
+use assay_ledger::limits::{
+    AMOUNT_MAX, ANSWER_SHARES_MAX, CONTRIBUTION_RECORDS_MAX, MICROBITS_MAX, ROWS_PER_EVENT,
+};
 use assay_ledger::refusal::{Kind, Refusal};
 use assay_ledger::state::State;
 use common::*;
@@ -46,14 +48,17 @@ fn scene() -> Scene {
     let own = world.act(REVIEWER, contribute(&net(), 4));
     world.act(OPERATOR, gate(&net(), own, 3, &[0], 0));
     let valued = world.valued(&[(AUTHOR, 50, 100, 150), (REVIEWER, -10, 20, 50)]);
-    let snapshot = *world.state.datanet(&net()).unwrap().snapshots.keys().next().unwrap();
-    let staged = world.act(TRAINER, train(&net(), snapshot));
+    let frozen = *world.state.datanet(&net()).unwrap().snapshots.keys().next().unwrap();
+    // Two more records, both of the author: a second run.
+    world.contribution(AUTHOR, 2);
+    let second = world.act(OWNER, snapshot(&net(), 13));
+    let staged = world.act(TRAINER, train(&net(), second));
     let first = account(AUTHOR).min(account(REVIEWER));
-    let (actor, records) = if first == account(AUTHOR) { (AUTHOR, 8) } else { (REVIEWER, 3) };
-    world.act(OPERATOR, value_rows(&net(), staged, 0, vec![row(actor, records, 1, 2, 3)]));
+    let first = if first == account(AUTHOR) { row(AUTHOR, 10, 1, 2, 3) } else { row(REVIEWER, 3, 0, 0, 0) };
+    world.act(OPERATOR, value_rows(&net(), staged, 0, vec![first]));
     let ungated = world.act(OTHER, contribute(&net(), 5));
     let query = world.act(OTHER, ask(&net()));
-    Scene { world, gated, ungated, own, snapshot, valued, staged, query }
+    Scene { world, gated, ungated, own, snapshot: frozen, valued, staged, query }
 }
 
 /// Asks for each and compares what the refusal says.
@@ -92,7 +97,7 @@ fn accounts_and_money_from_outside() {
         (AUTHOR, withdraw(1, "in-2"), "payment in-2 is in the log already"),
         (AUTHOR, withdraw(0, "out-1"), "amount: must be above zero"),
         (OPERATOR, deposit(AUTHOR, AMOUNT_MAX, "in-x"), "all money together may not pass"),
-        (AUTHOR, withdraw(10_001, "out-1"), "holds 9900, and 10001 base units are needed"),
+        (AUTHOR, withdraw(10_001, "out-1"), "holds 9880, and 10001 base units are needed"),
     ];
     check(&mut scene, cases);
 }
@@ -140,6 +145,18 @@ fn datanets_and_roles() {
         (AUTHOR, create("other", good().replace("\"5\"", "0.5")), "the charter does not parse"),
         (AUTHOR, create("other", format!("{}\n# {}", good(), "x".repeat(8_000))), "at most 7168 fit"),
         (AUTHOR, create("other", good() + "[value]\nseed = 9007199254740992\n"), "seed must be at most"),
+        (
+            AUTHOR,
+            create("other", good() + "[value]\nnear_weight_ppm = 1000001\n"),
+            "near_weight_ppm is above",
+        ),
+        (
+            AUTHOR,
+            create("other", good() + "[value]\nshare_copies = \"all\"\n"),
+            "`exact`, `clusters`, `none`",
+        ),
+        (AUTHOR, create("other", good() + "[reward]\nper_bit = \"0\"\n"), "per_bit must be above zero"),
+        (AUTHOR, create("other", good() + "[audit]\nmin_rank_ppm = 1000001\n"), "min_rank_ppm is above"),
         (AUTHOR, with(rows(0, 1)), "benchmark: needs at least one row"),
         (AUTHOR, with(rows(1, 0)), "benchmark: needs at least one row"),
         (AUTHOR, appoint("digits", AUTHOR), "only the owner of the datanet may"),
@@ -224,14 +241,14 @@ fn snapshot_train_value() {
     let upside_down = || assay_ledger::command::Score { low_microbits: 5, ..score(0) };
     let one = |records, low, value, high| vec![row(AUTHOR, records, low, value, high)];
     let rows = |part, rows| value_rows(&net(), staged, part, rows);
-    let both = || vec![row(AUTHOR, 8, 1, 2, 3), row(REVIEWER, 3, 1, 2, 3)];
-    let mut negative = one(8, 1, 2, 3);
+    let both = || vec![row(AUTHOR, 10, 1, 2, 3), row(REVIEWER, 3, 0, 0, 0)];
+    let mut negative = one(10, 1, 2, 3);
     negative[0].se_microbits = -1;
     let first = account(AUTHOR).min(account(REVIEWER));
-    let again = if first == account(AUTHOR) { one(8, 1, 2, 3) } else { vec![row(REVIEWER, 3, 1, 2, 3)] };
+    let again = if first == account(AUTHOR) { one(10, 1, 2, 3) } else { vec![row(REVIEWER, 3, 0, 0, 0)] };
     let cases = vec![
-        (AUTHOR, snapshot(&net(), 11), "only the operator or the owner of the datanet may"),
-        (OWNER, snapshot(&net(), 12), "is 12, and 11 records have passed"),
+        (AUTHOR, snapshot(&net(), 13), "only the operator or the owner of the datanet may"),
+        (OWNER, snapshot(&net(), 12), "is 12, and 13 records have passed"),
         (AUTHOR, train(&net(), snapshot_seq), "only the operator or the appointed trainer may"),
         (TRAINER, train(&net(), 999), "there is no snapshot 999"),
         (TRAINER, scored(score(0), 17), "has 17 names; at most 16 fit"),
@@ -242,58 +259,99 @@ fn snapshot_train_value() {
         (OPERATOR, value_rows(&net(), valued, 0, both()), "was valued in entry"),
         (OPERATOR, rows(2, both()), "is 2; the next part is 1, and 0 starts again"),
         (OPERATOR, rows(0, vec![]), "has 0; a part has 1 to 40"),
-        (OPERATOR, rows(0, vec![row(AUTHOR, 8, 1, 2, 3); ROWS_PER_EVENT + 1]), "has 41; a part has 1 to 40"),
-        (OPERATOR, rows(0, vec![row(AUTHOR, 8, 1, 2, 3); 2]), "must ascend by account"),
+        (OPERATOR, rows(0, vec![row(AUTHOR, 10, 1, 2, 3); ROWS_PER_EVENT + 1]), "has 41; a part has 1 to 40"),
+        (OPERATOR, rows(0, vec![row(AUTHOR, 10, 1, 2, 3); 2]), "must ascend by account"),
         (OPERATOR, rows(1, again), "must ascend by account over all parts"),
-        (OPERATOR, rows(0, one(7, 1, 2, 3)), "has 8 records in the snapshot, not 7"),
+        (OPERATOR, rows(0, one(8, 1, 2, 3)), "has 10 records in the snapshot, not 8"),
         (OPERATOR, rows(0, vec![row(OTHER, 0, 1, 2, 3)]), "has 0 records in the snapshot, not 0"),
-        (OPERATOR, rows(0, one(8, 3, 2, 3)), "the bounds must be around the value"),
-        (OPERATOR, rows(0, one(8, 1, 4, 3)), "the bounds must be around the value"),
+        (OPERATOR, rows(0, one(10, 3, 2, 3)), "the bounds must be around the value"),
+        (OPERATOR, rows(0, one(10, 1, 4, 3)), "the bounds must be around the value"),
         (OPERATOR, rows(0, negative), "the standard error not below zero"),
-        (TRAINER, value(&net(), staged, 1, 2, 11), "only the operator may"),
+        (OPERATOR, rows(0, vec![row(REVIEWER, 3, 0, 1, 1)]), "an earlier run valued all 3 records"),
+        (OPERATOR, rows(0, one(10, 0, 0, MICROBITS_MAX)), "the sums over all runs must be within"),
+        (TRAINER, value(&net(), staged, 1, 2, 13), "only the operator may"),
         (OPERATOR, value(&net(), valued, 1, 120, 11), "was valued in entry"),
-        (OPERATOR, value(&net(), staged, 2, 2, 11), "is 2, and 1 were sent"),
-        (OPERATOR, value(&net(), staged, 1, 2, 11), "1 rows were sent, and the snapshot has 2 contributors"),
+        (OPERATOR, value(&net(), staged, 2, 2, 13), "is 2, and 1 were sent"),
+        (OPERATOR, value(&net(), staged, 1, 2, 13), "1 rows were sent, and the snapshot has 2 contributors"),
     ];
     check(&mut scene, cases);
 
     // Part 0 starts again; then the sum, the nodes and the table are looked at.
     scene.world.act(OPERATOR, rows(0, both()));
-    let close = |nodes, rows| {
-        let Command::Value {
-            datanet,
-            model,
-            parts,
-            base_microbits,
-            full_microbits,
-            sum_microbits,
-            recipe,
-            ..
-        } = value(&net(), staged, 1, 4, 11)
-        else {
-            unreachable!()
-        };
-        let table = table(rows);
-        Command::Value {
-            datanet,
-            model,
-            parts,
-            base_microbits,
-            full_microbits,
-            sum_microbits,
-            nodes,
-            recipe,
-            table,
+    let close = |change: &dyn Fn(&mut i64, &mut u32, &mut TableRef)| {
+        let mut command = value(&net(), staged, 1, 2, 13);
+        if let Command::Value { withheld_microbits, nodes, table, .. } = &mut command {
+            change(withheld_microbits, nodes, table);
         }
+        command
     };
     let cases = vec![
-        (OPERATOR, value(&net(), staged, 1, 5, 11), "is 5, and the rows sum to 4"),
-        (OPERATOR, close(0, 11), "nodes: must be above zero"),
-        (OPERATOR, close(16, 10), "table: has 10 rows, and must have 11"),
+        (OPERATOR, value(&net(), staged, 1, 5, 13), "is 5, and the rows sum to 2"),
+        (OPERATOR, close(&|withheld, _, _| *withheld = 1), "is 1; records that are kept out are charged"),
+        (OPERATOR, close(&|_, nodes, _| *nodes = 0), "nodes: must be above zero"),
+        (OPERATOR, close(&|_, _, table| table.rows = 11), "table: has 11 rows, and must have 13"),
     ];
     check(&mut scene, cases);
-    scene.world.act(OPERATOR, close(16, 11));
-    assert_eq!(scene.world.state.datanet(&net()).unwrap().serving(), Some(staged));
+    let before = scene.world.state.clone();
+    scene.world.act(OPERATOR, close(&|withheld, _, _| *withheld = -7));
+    let net = scene.world.state.datanet(&common::net()).unwrap();
+    assert_eq!(net.serving(), Some(staged));
+    assert_eq!(net.valuations.values().next_back().unwrap().closure_microbits(), 2 + 7 - 3);
+    // The second run adds to the first.
+    let (author, reviewer) = (&net.contributors[&account(AUTHOR)], &net.contributors[&account(REVIEWER)]);
+    assert_eq!((author.valued, author.value.low_microbits, author.value.value_microbits), (10, 51, 102));
+    assert_eq!((reviewer.valued, reviewer.value.value_microbits), (3, 20));
+
+    // A run that was sent before another one ended is looked at again.
+    scene.world.state = before;
+    let other = scene.world.act(TRAINER, train(&common::net(), snapshot_seq));
+    let small = vec![row(AUTHOR, 8, 0, 0, 0), row(REVIEWER, 3, 0, 0, 0)];
+    scene.world.act(OPERATOR, value_rows(&common::net(), other, 0, small));
+    scene.world.act(OPERATOR, value(&common::net(), other, 1, 0, 11));
+    scene.world.act(OPERATOR, value(&common::net(), staged, 1, 2, 13));
+}
+
+#[test]
+fn audit_and_fund() {
+    let mut scene = scene();
+    let valuation = *scene.world.state.datanet(&net()).unwrap().valuations.keys().next().unwrap();
+    let covered = |coverage| {
+        let mut command = audit(&net(), valuation, 0, 2);
+        if let Command::Audit { coverage_ppm, .. } = &mut command {
+            *coverage_ppm = coverage;
+        }
+        command
+    };
+    let mut short = audit(&net(), valuation, 0, 2);
+    if let Command::Audit { table, .. } = &mut short {
+        table.rows = 1;
+    }
+    let cases = vec![
+        (AUTHOR, audit(&net(), valuation, 0, 2), "only the operator may"),
+        (OPERATOR, audit(&net(), 999, 0, 2), "there is no valuation 999"),
+        (OPERATOR, audit(&net(), valuation, 1_000_001, 2), "a correlation is -1000000 to 1000000"),
+        (OPERATOR, audit(&net(), valuation, -1_000_001, 2), "a correlation is -1000000 to 1000000"),
+        (OPERATOR, covered(1_000_001), "coverage_ppm: is 1000001"),
+        (OPERATOR, audit(&net(), valuation, 0, 0), "is 0, and the snapshot has 2"),
+        (OPERATOR, audit(&net(), valuation, 0, 3), "is 3, and the snapshot has 2"),
+        (OPERATOR, short, "table: has 1 rows, and must have 2"),
+        (OTHER, fund(&net(), 10), "has no [reward]"),
+    ];
+    check(&mut scene, cases);
+    scene.world.act(OPERATOR, audit(&net(), valuation, -1_000_000, 2));
+    check(&mut scene, vec![(OPERATOR, audit(&net(), valuation, 1_000_000, 2), "was audited in entry")]);
+
+    let charter = charter("other", 5, 0, false) + &rewarding(100, 0);
+    scene.world.act(OWNER, create_with("other", charter));
+    let other = "other".parse().unwrap();
+    let cases = vec![
+        (OTHER, fund(&other, 0), "amount: must be above zero"),
+        (POOR, fund(&other, 1), "holds 0, and 1 base units are needed"),
+        (OTHER, fund(&"none".parse().unwrap(), 1), "there is no datanet none"),
+    ];
+    check(&mut scene, cases);
+    scene.world.act(OTHER, fund(&other, 7));
+    assert_eq!(scene.world.balance(&Place::Reward(other)), 7);
 }
 
 #[test]
@@ -418,7 +476,7 @@ fn time_never_falls_and_stays_an_exact_integer() {
 #[test]
 fn numbers_that_json_cannot_carry_are_refused() {
     let mut world = World::with_net(3, 10_000, 1_000, 0, false);
-    let large = assay_ledger::ids::TableRef { bytes: 1 << 53, ..table(1) };
+    let large = TableRef { bytes: 1 << 53, ..table(1) };
     let mut signed =
         world.sign(OPERATOR, Command::Publish { datanet: net(), name: code("report"), table: table(1) });
     if let Command::Publish { table, .. } = &mut signed.intent.command {

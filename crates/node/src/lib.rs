@@ -23,6 +23,7 @@ pub mod task;
 mod train;
 mod value;
 mod verify;
+mod worth;
 
 pub use contribute::Contributed;
 pub use error::{Kind, NodeError, Result};

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use assay_api::v1::appraisal::{Agreement, Closure, Content, GateCount, Gates, Standing, Utility};
 use assay_api::v1::report::{
     Answer, AnswerRecord, Datanet as Names, EpochSummary, LogHead, ModelCard, MoneyTotals, NetContributor,
-    NetReport, PaySpread, Queries, SplitShare, Verification, VerifyAdvice,
+    NetReport, PaySpread, Queries, Run, RunAudit, SplitShare, Verification, VerifyAdvice,
 };
 use assay_api::{Document as _, Micro};
 use assay_ledger::amount::{Place, Posting};
 use assay_ledger::codec;
-use assay_ledger::datanet::{Datanet, Document, Epoch};
+use assay_ledger::datanet::{Datanet, Document, Epoch, Valuation};
 use assay_ledger::event::SettledRow;
 use assay_ledger::ids::{AccountId, Code, DatanetId};
 use assay_quality::Reason;
@@ -66,7 +66,9 @@ impl Node {
         let samples = options.samples.iter().map(|q| self.sample(net, *q)).collect::<Result<Vec<_>>>()?;
         let tally = self.tally(net)?;
         let datanet = self.datanet(net)?;
-        let valuation = datanet.valuations.values().next_back();
+        let mut valued = datanet.valuations.values();
+        let first = valued.next();
+        let valuation = valued.next_back().or(first);
         let audit: Option<Audit> = self.document(datanet, AUDIT)?;
         let card: Option<ModelCard> = self.document(datanet, CARD)?;
         let head = self.checkpoint();
@@ -82,18 +84,20 @@ impl Node {
             },
             log: LogHead { size: head.size, root: head.root.to_string() },
             card,
-            utility: valuation.map(|v| Utility {
-                base_bits: v.base_microbits as f64 / MICRO,
+            utility: first.zip(valuation).map(|(first, v)| Utility {
+                base_bits: first.base_microbits as f64 / MICRO,
                 full_bits: v.full_microbits as f64 / MICRO,
-                gain_bits: (v.full_microbits - v.base_microbits) as f64 / MICRO,
+                gain_bits: (v.full_microbits - first.base_microbits) as f64 / MICRO,
             }),
             closure: valuation.map(|v| Closure {
-                sum_bits: v.sum_microbits as f64 / MICRO,
+                sum_bits: (v.sum_microbits - v.withheld_microbits) as f64 / MICRO,
                 gap_bits: v.closure_microbits() as f64 / MICRO,
                 relative: ratio(v.closure_microbits().unsigned_abs() as f64, gain(v).abs()),
                 nodes: u64::from(v.nodes),
                 tolerance: 1e-3,
             }),
+            runs: runs(datanet),
+            least_rank: Some(datanet.charter.audit.min_rank_ppm).filter(|p| *p > 0).map(|p| f64::from(p) / MICRO),
             agreement: audit.map_or_else(Agreement::default, |a| a.agreement),
             pay: spread(&contributors),
             money: self.money(net, datanet, &tally),
@@ -163,10 +167,7 @@ impl Node {
             *held.entry(&offered.author).or_default() += waiting;
         }
         let one = |(account, sums): (&AccountId, &assay_ledger::datanet::Contributor)| {
-            let row = datanet.values.get(account);
-            let bits =
-                |f: fn(&assay_ledger::command::ValueRow) -> i64| row.map_or(0.0, |r| f(r) as f64 / MICRO);
-            let (low, high) = (bits(|r| r.low_microbits), bits(|r| r.high_microbits));
+            let value = &sums.value;
             let moved = tally.moved.get(account).copied().unwrap_or_default();
             let held = held.get(account).copied().unwrap_or_default();
             let accrued = self.state().balance(&Place::Accrued(net.clone(), account.clone()));
@@ -177,13 +178,14 @@ impl Node {
                 passed: sums.passed,
                 held,
                 rejected: sums.records.saturating_sub(sums.passed + held),
-                value_bits: bits(|r| r.value_microbits),
-                se_bits: bits(|r| r.se_microbits),
-                low_bits: low,
-                high_bits: high,
-                bits_per_record: row.and_then(|r| ratio(r.value_microbits as f64 / MICRO, r.records as f64)),
-                standing: row.map_or(Standing::Unproven, |_| Standing::of_interval(low, high)),
+                value_bits: value.value_microbits as f64 / MICRO,
+                se_bits: value.se_microbits as f64 / MICRO,
+                low_bits: value.low_microbits as f64 / MICRO,
+                high_bits: value.high_microbits as f64 / MICRO,
+                bits_per_record: ratio(value.value_microbits as f64 / MICRO, sums.valued as f64),
+                standing: standing(value.standing()),
                 earned_micro: micro(moved.earned),
+                rewarded_micro: micro(sums.rewarded.units()),
                 released_micro: micro(moved.released),
                 withheld_micro: Micro(accrued),
                 bond_lost_micro: micro(moved.lost),
@@ -200,14 +202,17 @@ impl Node {
             inside.filter(|(place, _)| of(place) && is_of(net, place)).map(|(_, a)| a.units()).sum::<u128>()
         };
         let paid = datanet.epochs.values().map(all_paid).sum::<u128>();
+        let epochs = |of: fn(&Epoch) -> u128| micro(datanet.epochs.values().map(of).sum());
         MoneyTotals {
             deposited_micro: micro(tally.deposited),
-            fees_micro: micro(datanet.epochs.values().map(|e| e.fees.units()).sum()),
+            fees_micro: epochs(|e| e.fees.units()),
             paid_micro: micro(paid),
+            funded_micro: epochs(|e| e.funded.units()),
+            rewarded_micro: epochs(|e| e.rewarded.units()),
             unpaid_micro: micro(sum(|p| matches!(p, Place::Accrued(..)))),
             carried_micro: micro(sum(|p| matches!(p, Place::Pool(_) | Place::Reviews(_)))),
             bonds_held_micro: micro(sum(|p| matches!(p, Place::Bond(..)))),
-            bonds_lost_micro: micro(datanet.epochs.values().map(|e| e.lost.units()).sum()),
+            bonds_lost_micro: epochs(|e| e.lost.units()),
         }
     }
 
@@ -248,7 +253,7 @@ impl Tally {
         let units = posting.amount.units();
         match (&posting.from, &posting.to) {
             (Place::External, Place::User(_)) => self.deposited += units,
-            (Place::Held(n) | Place::Pool(n), Place::Accrued(_, a)) if n == net => {
+            (Place::Held(n) | Place::Pool(n) | Place::Reward(n), Place::Accrued(_, a)) if n == net => {
                 self.moved.entry(a.clone()).or_default().earned += units;
             }
             (Place::Accrued(n, a), Place::User(_)) if n == net => {
@@ -264,10 +269,48 @@ impl Tally {
 
 fn is_of(net: &DatanetId, place: &Place) -> bool {
     match place {
-        Place::Accrued(n, _) | Place::Bond(n, _) | Place::Held(n) | Place::Pool(n) | Place::Reviews(n) => {
-            n == net
-        }
+        Place::Accrued(n, _)
+        | Place::Bond(n, _)
+        | Place::Held(n)
+        | Place::Pool(n)
+        | Place::Reviews(n)
+        | Place::Reward(n) => n == net,
         Place::External | Place::User(_) => false,
+    }
+}
+
+fn runs(datanet: &Datanet) -> Vec<Run> {
+    let bits = |micro: i64| micro as f64 / MICRO;
+    let mut covered = 0;
+    let run = |(&entry, v): (&u64, &Valuation)| {
+        let snapshot = datanet.models.get(&v.model).and_then(|model| datanet.snapshots.get(&model.snapshot));
+        let records = snapshot.map_or(0, |snapshot| snapshot.records);
+        let new_records = records.saturating_sub(covered);
+        covered = covered.max(records);
+        Run {
+            entry,
+            records,
+            new_records,
+            base_bits: bits(v.base_microbits),
+            full_bits: bits(v.full_microbits),
+            sum_bits: bits(v.sum_microbits),
+            withheld_bits: bits(v.withheld_microbits),
+            audit: v.audit.as_ref().map(|audit| RunAudit {
+                entry: audit.seq,
+                rank: audit.rank_ppm as f64 / MICRO,
+                coverage: f64::from(audit.coverage_ppm) / MICRO,
+                contributors: audit.contributors,
+            }),
+        }
+    };
+    datanet.valuations.iter().map(run).collect()
+}
+
+fn standing(found: assay_ledger::event::Standing) -> Standing {
+    match found {
+        assay_ledger::event::Standing::Paid => Standing::Paid,
+        assay_ledger::event::Standing::Unproven => Standing::Unproven,
+        assay_ledger::event::Standing::Harmful => Standing::Harmful,
     }
 }
 
@@ -309,7 +352,9 @@ fn split(datanet: &Datanet) -> Vec<SplitShare> {
         }
     };
     vec![
-        role("contributors", promised.contributors, |e| e.paid.contributors.units()),
+        role("contributors", promised.contributors, |e| {
+            e.paid.contributors.units().saturating_sub(e.rewards_paid.units())
+        }),
         role("reviewers", promised.reviewers, |e| e.paid.reviewers.units()),
         role("trainer", promised.trainer, |e| e.paid.trainer.units()),
         role("platform", promised.platform, |e| e.paid.platform.units()),
@@ -336,6 +381,7 @@ fn epochs(datanet: &Datanet, tally: &Tally) -> Result<Vec<EpochSummary>> {
                 fees_micro: micro(epoch.fees.units()),
                 released_micro: sum(|r| r.released.units()),
                 withheld_micro: sum(|r| r.waiting.units()),
+                held_back: epoch.held_back,
                 payout_root: assay_tlog::root(&leaves).to_string(),
             })
         })
@@ -374,7 +420,7 @@ fn content(reading: &Reading) -> Content {
     }
 }
 
-fn gain(valuation: &assay_ledger::datanet::Valuation) -> f64 {
+fn gain(valuation: &Valuation) -> f64 {
     (valuation.full_microbits - valuation.base_microbits) as f64
 }
 

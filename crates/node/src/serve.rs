@@ -232,7 +232,8 @@ impl Node {
         let trained = &datanet.models[&model];
         let fitted = self.fitted(&trained.weights)?;
         let members = self.frozen(net, trained.snapshot)?;
-        let values = self.record_values(&valuation.table)?;
+        let values =
+            self.record_values(&valuation.table)?.iter().map(|found| found.value_microbits).collect();
         let readings: Vec<&Reading> = members.iter().map(|m| &m.reading).collect();
         let (features, target) =
             fitted.examples(&columns(&datanet.charter.task, &readings), &labels(&readings))?;

@@ -4,10 +4,10 @@ use assay_ledger::codec;
 use assay_ledger::command::Command;
 use assay_ledger::ids::{AccountId, DatanetId};
 use assay_ledger::statement::Statement;
-use assay_store::columns::{self, Values};
 
 use crate::error::{NodeError, Result};
 use crate::node::Node;
+use crate::worth::Found;
 
 /// What one record was found to be worth.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -42,27 +42,14 @@ impl Node {
         let Some(valuation) = used.and_then(|seq| datanet.valuations.get(&seq)) else {
             return Ok(Vec::new());
         };
-        let table = columns::read(&self.tables.get(&stored(&valuation.table))?)?;
-        let malformed = || NodeError::bug("a table of values lacks a column");
-        let Some(Values::Utf8(accounts)) = table.column("account") else { return Err(malformed()) };
-        let names = ["contribution", "index", "value_microbits", "se_microbits"];
-        let integers = names.map(|name| match table.column(name) {
-            Some(Values::Int64(cells)) => Some(cells),
-            _ => None,
-        });
-        let [Some(contribution), Some(index), Some(value), Some(se)] = integers else {
-            return Err(malformed());
+        let own = self.record_values(&valuation.table)?.into_iter().filter(|found| found.account == *account);
+        let value = |found: Found| RecordValue {
+            contribution: found.contribution,
+            index: found.index,
+            value_microbits: found.value_microbits,
+            se_microbits: found.se_microbits,
         };
-        let own = (0..table.rows()).filter(|&i| accounts[i].as_deref() == Some(account.as_str()));
-        let row = |i: usize| -> Option<RecordValue> {
-            Some(RecordValue {
-                contribution: u64::try_from(contribution[i]?).ok()?,
-                index: u32::try_from(index[i]?).ok()?,
-                value_microbits: value[i]?,
-                se_microbits: se[i]?,
-            })
-        };
-        own.map(|i| row(i).ok_or_else(malformed)).collect()
+        Ok(own.map(value).collect())
     }
 
     /// What `account` was paid, and why: over everything, or in one epoch of a datanet.

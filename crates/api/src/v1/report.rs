@@ -15,10 +15,16 @@ pub struct NetReport {
     pub log: LogHead,
     /// The newest model beside its baselines; `null` before the first training.
     pub card: Option<ModelCard>,
-    /// Utility on the benchmark; `null` before the first valuation.
+    /// Utility on the benchmark, from the base of the first run to the model of the newest; `null` before the first
+    /// valuation.
     pub utility: Option<Utility>,
-    /// How well the values add up; `null` before the first valuation.
+    /// How well the values of the newest run add up to what it gained; `null` before the first valuation.
     pub closure: Option<Closure>,
+    /// Training runs that were valued, in order.
+    pub runs: Vec<Run>,
+    /// Least rank agreement of values and retraining at which pay is released, by the charter; `null` if it asks for
+    /// no audit.
+    pub least_rank: Option<f64>,
     /// Values checked against real retraining.
     pub agreement: Agreement,
     /// Everyone who contributed, by value, highest first.
@@ -111,6 +117,40 @@ pub struct PairedDifference {
     pub resamples: u64,
 }
 
+/// What the new records of one training run added to the model of the records before them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Index of its valuation in the log.
+    pub entry: u64,
+    /// Records in its snapshot.
+    pub records: u64,
+    /// Those of them that no earlier run had valued.
+    pub new_records: u64,
+    /// Mean log2 likelihood of the model of the earlier records; of the base in the first run.
+    pub base_bits: f64,
+    /// The same for the model of all records.
+    pub full_bits: f64,
+    /// Sum of the values that the run credited to contributors.
+    pub sum_bits: f64,
+    /// The part of that sum that records which were kept out of training are charged with; never above zero.
+    pub withheld_bits: f64,
+    /// The audit of its values; `null` before there is one.
+    pub audit: Option<RunAudit>,
+}
+
+/// How well the values of a run agree with really retraining without each contributor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunAudit {
+    /// Index of the audit in the log.
+    pub entry: u64,
+    /// Rank correlation of values and measured effects (-1 to 1).
+    pub rank: f64,
+    /// Share of the measured effects that lie within the intervals of the values (0 to 1).
+    pub coverage: f64,
+    /// Contributors left out, one at a time.
+    pub contributors: u64,
+}
+
 /// One contributor's worth and pay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NetContributor {
@@ -126,20 +166,22 @@ pub struct NetContributor {
     pub held: u64,
     /// Records rejected.
     pub rejected: u64,
-    /// Sum of the records' values.
+    /// Sum of the records' values over all runs.
     pub value_bits: f64,
-    /// Standard error of `value_bits`.
+    /// Standard error of `value_bits`: the sum of those of the runs, whose errors may all point one way.
     pub se_bits: f64,
-    /// Lower end of the 95% interval.
+    /// Lower end of the 95% interval, summed likewise.
     pub low_bits: f64,
-    /// Upper end of the 95% interval.
+    /// Upper end of the 95% interval, summed likewise.
     pub high_bits: f64,
-    /// `value_bits` over records that passed; `null` if none did.
+    /// `value_bits` over records that were valued; `null` if none was.
     pub bits_per_record: Option<f64>,
     /// What the evidence says.
     pub standing: Standing,
-    /// Accrued from fees by value; may be negative.
+    /// Credited: shares of answers and of the pool, and rewards.
     pub earned_micro: Micro,
+    /// The part of that which is rewards for value, out of what sponsors put up.
+    pub rewarded_micro: Micro,
     /// Released, so that it can be withdrawn.
     pub released_micro: Micro,
     /// Accrued but not proven yet.
@@ -168,9 +210,10 @@ pub struct SplitShare {
     pub role: String,
     /// Share in the charter.
     pub promised_ppm: u64,
-    /// Share of settled fees that was really paid out to the role; what is withheld counts to nobody.
+    /// Share of settled fees that was really paid out to the role; what is withheld counts to nobody, and rewards are
+    /// no part of fees.
     pub realised_ppm: u64,
-    /// Paid out.
+    /// Paid out of fees.
     pub paid_micro: Micro,
 }
 
@@ -181,8 +224,12 @@ pub struct MoneyTotals {
     pub deposited_micro: Micro,
     /// Charged for queries.
     pub fees_micro: Micro,
-    /// Paid out to all roles.
+    /// Paid out to all roles, rewards included.
     pub paid_micro: Micro,
+    /// Put up by sponsors to reward value.
+    pub funded_micro: Micro,
+    /// The part of that which was credited to contributors.
+    pub rewarded_micro: Micro,
     /// Accrued and withheld until proven.
     pub unpaid_micro: Micro,
     /// Carried to the next epoch (not yet settled, and rounding).
@@ -217,6 +264,8 @@ pub struct EpochSummary {
     pub released_micro: Micro,
     /// Withheld at its end.
     pub withheld_micro: Micro,
+    /// True when the audit of the values was missing or poor, so that nothing that goes by value was paid.
+    pub held_back: bool,
     /// Merkle root of its payouts, in hexadecimal.
     pub payout_root: String,
 }

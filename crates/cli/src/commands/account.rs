@@ -167,5 +167,6 @@ pub(super) fn place_in_words(place: &Place) -> String {
         Place::Held(net) => format!("held for questions to {net}"),
         Place::Pool(net) => format!("pool of {net}"),
         Place::Reviews(net) => format!("reviewers' pay in {net}"),
+        Place::Reward(net) => format!("rewards for value in {net}"),
     }
 }

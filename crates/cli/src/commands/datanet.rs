@@ -4,17 +4,19 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
+use assay_ledger::amount::{Amount, Place};
 use assay_ledger::charter::Charter;
+use assay_ledger::command::Command;
 use assay_ledger::datanet::Datanet;
 use assay_ledger::ids::DatanetId;
 use assay_ledger::work::{Work, work};
 use assay_node::OPERATOR;
-use assay_web::text::{count, cut, plural, ppm};
+use assay_web::text::{count, cut, fixed, plural, ppm};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::session::{At, Session};
-use super::text::money;
+use super::text::{amount, money};
 use super::{Said, records};
 use crate::output::Failure;
 
@@ -22,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   assay datanet create charter.toml --valid valid.jsonl --test test.jsonl --as alice
   assay datanet show intents
+  assay datanet fund 250 --net intents --as sponsor
   assay datanet list
 
 docs/CHARTER.md explains every field of a charter.";
@@ -64,6 +67,22 @@ enum Action {
         #[command(flatten)]
         at: At,
     },
+    /// Puts up money that rewards value, by the charter's `[reward]`.
+    ///
+    /// At settlement it goes to contributors by what their records add; what nobody is owed stays for later runs.
+    Fund {
+        /// How much, in OPEN (12.5) or base units (12500000u)
+        #[arg(value_parser = amount)]
+        amount: Amount,
+        /// Datanet [default: the only one]
+        #[arg(long, value_name = "NET")]
+        net: Option<String>,
+        /// Who pays: name of a key
+        #[arg(long = "as", value_name = "NAME")]
+        sponsor: String,
+        #[command(flatten)]
+        at: At,
+    },
     /// Lists all datanets.
     List {
         #[command(flatten)]
@@ -91,8 +110,22 @@ pub(super) fn run(args: &Args) -> Result<(bool, Said), Failure> {
             let session = at.open()?;
             Ok((at.json, shown(&session, &session.net(net.as_deref())?, "")?))
         }
+        Action::Fund { amount, net, sponsor, at } => {
+            let mut session = at.open()?;
+            let net = session.net(net.as_deref())?;
+            Ok((at.json, fund(&mut session, &net, sponsor, *amount)?))
+        }
         Action::List { at } => Ok((at.json, list(&at.open()?)?)),
     }
+}
+
+fn fund(session: &mut Session, net: &DatanetId, sponsor: &str, amount: Amount) -> Result<Said, Failure> {
+    let key = session.key(sponsor)?;
+    let entry = session.node.act(&key, Command::Fund { datanet: net.clone(), amount })?;
+    let budget = session.node.state().balances().at(&Place::Reward(net.clone()));
+    let words =
+        format!("{} put up for {net}: entry {entry}.\nrewards now  {}\n", money(amount), money(budget));
+    Said::new(json!({ "entry": entry, "datanet": net, "amount": amount, "budget": budget }), words)
 }
 
 fn list(session: &Session) -> Result<Said, Failure> {
@@ -151,6 +184,15 @@ fn in_words(session: &Session, id: &DatanetId, net: &Datanet, news: &str) -> Str
     line("price", money(charter.query.price));
     let when = if charter.bond.upfront { "put up with the contribution" } else { "taken from earnings only" };
     line("bond", format!("{} a record, {when}", money(charter.bond.per_record)));
+    if let Some(reward) = &charter.reward {
+        let budget = session.node.state().balances().at(&Place::Reward(id.clone()));
+        line("reward", format!("{} for a bit; {} put up", money(reward.per_bit), money(budget)));
+    }
+    if charter.audit.min_rank_ppm > 0 {
+        let waits = if net.holds_back() { "; pay waits for it" } else { "" };
+        let least = f64::from(charter.audit.min_rank_ppm) / 1e6;
+        line("audit", format!("rank agreement of at least {}{waits}", fixed(least, 2)));
+    }
     let held = net.held().count() as u64;
     line(
         "records",
@@ -233,6 +275,9 @@ fn document(session: &Session, id: &DatanetId, net: &Datanet) -> Value {
         "serving": net.serving(),
         "epoch": net.epoch,
         "epochs": net.epochs,
+        "valuations": net.valuations,
+        "budget": session.node.state().balances().at(&Place::Reward(id.clone())),
+        "holds_back": net.holds_back(),
         "next": next(session, id, net),
     })
 }

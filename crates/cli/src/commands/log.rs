@@ -6,7 +6,7 @@ use assay_ledger::codec;
 use assay_ledger::command::Command;
 use assay_ledger::event::{Cause, Event};
 use assay_node::CHECKPOINT;
-use assay_web::text::{count, cut, plural, plural_of, signed};
+use assay_web::text::{count, cut, fixed, plural, plural_of, signed};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -143,6 +143,11 @@ fn in_words(session: &Session, command: &Command) -> String {
         }
         Command::Release { query, reason, .. } => format!("{query}: {reason}"),
         Command::Settle { epoch, .. } => format!("epoch {epoch}"),
+        Command::Audit { valuation, rank_ppm, contributors, .. } => {
+            let rank = fixed(*rank_ppm as f64 / 1e6, 2);
+            format!("of {valuation}: rank agreement {rank} over {}", plural(*contributors, "contributor"))
+        }
+        Command::Fund { amount, .. } => format!("{} OPEN", open(amount.units())),
         Command::Publish { name, .. } => name.to_string(),
     }
 }

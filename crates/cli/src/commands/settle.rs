@@ -18,10 +18,17 @@ const EXAMPLES: &str = "\
 Examples:
   assay settle --net intents";
 
+const HELD_BACK: &str = "\
+Nothing that goes by value has moved: the charter asks for an audit of the values, and there is none yet or it found too
+little agreement. Fees, rewards and bonds wait.
+
+";
+
 /// Closes the open epoch: releases what is proven, takes what is lost.
 ///
-/// What a contributor has earned is released when the lower bound of the value of their records is above zero; whose
-/// upper bound is below zero loses the bond; the rest waits for more evidence. Reviewers are paid by decisions.
+/// What a contributor has earned is released when the lower bound of the value of their records, over all training
+/// runs, is above zero; whose upper bound is below zero loses the bond; the rest waits for more evidence. Where the
+/// charter rewards value, sponsors' money goes by it. Reviewers are paid by decisions.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -40,6 +47,9 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
     let rows = settled(&session, entry)?;
     let epoch = session.node.datanet(&net)?.epochs.get(&number).cloned().unwrap_or_default();
     let mut words = format!("Epoch {number} of {net} is settled (entry {entry}).\n\n");
+    if epoch.held_back {
+        words.push_str(HELD_BACK);
+    }
     words.push_str(&roles(&session, &net, &epoch)?);
     words.push_str(&table(&session, &rows));
     let _ = writeln!(
@@ -68,11 +78,12 @@ fn settled(session: &Session, entry: u64) -> Result<Vec<SettledRow>, Failure> {
 fn roles(session: &Session, net: &DatanetId, epoch: &Epoch) -> Result<String, Failure> {
     let split = &session.node.datanet(net)?.charter.split;
     let mut out = format!(
-        "{} answered for {} OPEN; {} given back unanswered; {} OPEN taken from harmful contributors.\n\n",
+        "{} answered for {} OPEN; {} given back unanswered; {} OPEN taken from harmful contributors; {} OPEN of rewards for value.\n\n",
         plural(epoch.answered, "question"),
         open(epoch.fees.units()),
         count(epoch.released),
         open(epoch.lost.units()),
+        open(epoch.rewarded.units()),
     );
     let _ =
         writeln!(out, "{:<14} {:>9} {:>16} {:>16}", "role", "promised", "credited, OPEN", "spendable, OPEN");
@@ -92,8 +103,8 @@ fn roles(session: &Session, net: &DatanetId, epoch: &Epoch) -> Result<String, Fa
 
 fn table(session: &Session, rows: &[SettledRow]) -> String {
     let mut out = format!(
-        "{:<24} {:<9} {:>13} {:>13} {:>13} {:>13} {:>13}\n",
-        "contributor", "standing", "accrued", "from pool", "lost", "released", "waiting"
+        "{:<24} {:<9} {:>13} {:>13} {:>13} {:>13} {:>13} {:>13}\n",
+        "contributor", "standing", "accrued", "from pool", "reward", "lost", "released", "waiting"
     );
     for row in rows {
         let standing = match row.standing {
@@ -101,7 +112,7 @@ fn table(session: &Session, rows: &[SettledRow]) -> String {
             Standing::Unproven => "unproven",
             Standing::Harmful => "harmful",
         };
-        let amounts = [row.accrued, row.pool, row.lost, row.released, row.waiting];
+        let amounts = [row.accrued, row.pool, row.reward, row.lost, row.released, row.waiting];
         let amounts: Vec<String> = amounts.iter().map(|a| format!("{:>13}", open(a.units()))).collect();
         let _ =
             writeln!(out, "{:<24} {standing:<9} {}", cut(session.name(&row.account), 24), amounts.join(" "));

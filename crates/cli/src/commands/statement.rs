@@ -173,6 +173,7 @@ fn sign(statement: &Statement, line: &Line) -> &'static str {
 }
 
 fn settled(out: &mut String, statement: &Statement) {
+    let bits = |micro: i64| signed(micro as f64 / 1e6, 6);
     for line in &statement.settled {
         let row = &line.row;
         let found = match row.standing {
@@ -182,10 +183,12 @@ fn settled(out: &mut String, statement: &Statement) {
         };
         let _ = writeln!(
             out,
-            "\nEpoch {} of {}: value {} bits, {found}; released {}, lost {}, waiting {}.",
+            "\nEpoch {} of {}: value {} bits (95%: {} to {}), {found}; released {}, lost {}, waiting {}.",
             line.epoch,
             line.datanet,
-            signed(row.value_microbits as f64 / 1e6, 6),
+            bits(row.value_microbits),
+            bits(row.low_microbits),
+            bits(row.high_microbits),
             open(row.released.units()),
             open(row.lost.units()),
             open(row.waiting.units())
@@ -232,7 +235,9 @@ fn item_in_words(item: Item) -> &'static str {
         Item::Refund => "question unanswered",
         Item::AnswerShare => "share of an answer",
         Item::Fee => "fee",
+        Item::Funding => "rewards put up",
         Item::PoolShare => "share of the pool",
+        Item::Reward => "reward for value",
         Item::Released => "released, proven",
         Item::BondBack => "bond back",
         Item::Lost => "lost",

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use assay_api::v1::appraisal::Standing;
 use assay_api::v1::report::{NetContributor, NetReport};
 use assay_node::ReportOptions;
-use assay_web::text::{Scale, count, cut, small_percent};
+use assay_web::text::{Scale, count, cut, plural, small_percent};
 use serde_json::json;
 
 use super::Said;
@@ -21,7 +21,8 @@ Examples:
 /// Measures what every record of the newest model is worth.
 ///
 /// Values are bits per row of the sealed benchmark, by the Aumann-Shapley path; they sum to what the records add
-/// together. They are audited by training again without each contributor. Values of contributors are in the log from
+/// together. Records that an earlier run valued keep their values: a run shares out what the new ones add to the model
+/// of those. Values are audited by training again without each contributor. Those of contributors are in the log from
 /// now on; those of single records become public with the settlement that uses them.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -54,6 +55,7 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
         "datanet": net,
         "utility": report.utility,
         "closure": report.closure,
+        "runs": report.runs,
         "agreement": report.agreement,
         "contributors": report.contributors,
     });
@@ -62,13 +64,18 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
 
 fn in_words(session: &Session, report: &NetReport, top: usize) -> String {
     let mut out = table(session, &report.contributors, top);
-    if let (Some(utility), Some(closure)) = (&report.utility, &report.closure) {
+    if let (Some(run), Some(closure)) = (report.runs.last(), &report.closure) {
         let gap =
             closure.relative.map_or_else(String::new, |r| format!(", off by {}", small_percent(r.abs())));
+        let of = match report.runs.len() {
+            1 => String::new(),
+            number => format!(", the {} new in run {number}", plural(run.new_records, "record")),
+        };
         let _ = writeln!(
             out,
-            "\nTogether {:.3} bits a prediction; the values add up to {:.3}{gap}.",
-            utility.gain_bits, closure.sum_bits
+            "\nTogether{of} {:.3} bits a prediction; the values add up to {:.3}{gap}.",
+            run.full_bits - run.base_bits,
+            closure.sum_bits
         );
     }
     if let Some(audit) = &report.agreement.leave_one_out

@@ -91,6 +91,11 @@ upfront = {upfront}
     )
 }
 
+/// The sections that reward a bit with so much, and ask for an audit of so much rank agreement.
+pub fn rewarding(per_bit: u128, min_rank_ppm: u32) -> String {
+    format!("[reward]\nper_bit = \"{per_bit}\"\n[audit]\nmin_rank_ppm = {min_rank_ppm}\n")
+}
+
 pub fn benchmark() -> Benchmark {
     Benchmark { value_root: digest("value"), value_rows: 10, report_root: digest("report"), report_rows: 10 }
 }
@@ -174,10 +179,26 @@ pub fn value(datanet: &DatanetId, model: u64, parts: u32, sum: i64, records: u64
         base_microbits: 0,
         full_microbits: sum + 1,
         sum_microbits: sum,
+        withheld_microbits: 0,
         nodes: 16,
         recipe: digest("recipe"),
         table: table(records),
     }
+}
+
+pub fn audit(datanet: &DatanetId, valuation: u64, rank_ppm: i64, contributors: u64) -> Command {
+    Command::Audit {
+        datanet: datanet.clone(),
+        valuation,
+        rank_ppm,
+        coverage_ppm: 950_000,
+        contributors,
+        table: table(contributors),
+    }
+}
+
+pub fn fund(datanet: &DatanetId, units: u128) -> Command {
+    Command::Fund { datanet: datanet.clone(), amount: amount(units) }
 }
 
 pub fn ask(datanet: &DatanetId) -> Command {
@@ -277,17 +298,19 @@ impl World {
         seq
     }
 
-    /// Snapshot of everything, model, closed valuation with these rows `(actor, low, value, high)`; the model's place.
+    /// Snapshot of everything, model, closed valuation with these rows `(actor, low, value, high)`, and of nothing
+    /// for others; the model's place.
     pub fn valued(&mut self, rows: &[(u8, i64, i64, i64)]) -> u64 {
         let passed = self.state.datanet(&net()).unwrap().passed();
         let snapshot_seq = self.act(OPERATOR, snapshot(&net(), passed));
         let model = self.act(OPERATOR, train(&net(), snapshot_seq));
         let counts = self.state.datanet(&net()).unwrap().snapshots[&snapshot_seq].counts.clone();
-        let records = |actor: u8| counts[&account(actor)];
-        let rows: Vec<ValueRow> = rows
-            .iter()
-            .map(|&(actor, low, value, high)| row(actor, records(actor), low, value, high))
-            .collect();
+        let found = |(id, &records): (&AccountId, &u64)| {
+            let of = |&&(actor, ..): &&(u8, i64, i64, i64)| account(actor) == *id;
+            let (_, low, value, high) = rows.iter().find(of).copied().unwrap_or_default();
+            ValueRow { account: id.clone(), ..row(0, records, low, value, high) }
+        };
+        let rows: Vec<ValueRow> = counts.iter().map(found).collect();
         let sum = rows.iter().map(|row| row.value_microbits).sum();
         self.act(OPERATOR, value_rows(&net(), model, 0, rows));
         self.act(OPERATOR, value(&net(), model, 1, sum, passed));
@@ -296,11 +319,11 @@ impl World {
 }
 
 pub fn create(datanet: &str, price: u128, per_record: u128, upfront: bool) -> Command {
-    Command::CreateDatanet {
-        datanet: datanet.parse().unwrap(),
-        charter: charter(datanet, price, per_record, upfront),
-        benchmark: benchmark(),
-    }
+    create_with(datanet, charter(datanet, price, per_record, upfront))
+}
+
+pub fn create_with(datanet: &str, charter: String) -> Command {
+    Command::CreateDatanet { datanet: datanet.parse().unwrap(), charter, benchmark: benchmark() }
 }
 
 /// What must hold after every event, whatever was asked.

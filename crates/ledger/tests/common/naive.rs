@@ -17,7 +17,16 @@ pub struct Naive {
     prices: BTreeMap<u64, (String, u128)>,
     trainers: BTreeMap<u64, String>,
     staged: BTreeMap<u64, Rows>,
-    values: BTreeMap<String, Rows>,
+    /// Low, value and high of everybody in a datanet, over all runs.
+    values: BTreeMap<String, BTreeMap<String, [i128; 3]>>,
+    /// The model of the last valuation of a datanet, and the agreement that its audit found.
+    audits: BTreeMap<String, Option<i64>>,
+    rewarded: BTreeMap<(String, String), u128>,
+    /// Place, author and stake of every contribution to a datanet.
+    offered: BTreeMap<String, Vec<(u64, String, u128)>>,
+    snapshots: BTreeMap<u64, u64>,
+    /// The newest snapshot that a valuation of a datanet covers.
+    covered: BTreeMap<String, u64>,
     operator: String,
 }
 
@@ -70,10 +79,12 @@ impl Naive {
                 if bond.upfront {
                     self.go(&user, &format!("bond/{net}/{actor}"), stake);
                 }
+                self.offered.entry(net.clone()).or_default().push((seq, actor.clone(), stake));
                 *self.liability.entry(net).or_default().entry(actor).or_default() += stake;
             }
             Command::Review { .. } => *self.decisions.entry(net).or_default().entry(actor).or_default() += 1,
-            Command::Train { .. } => {
+            Command::Train { snapshot, .. } => {
+                self.snapshots.insert(seq, *snapshot);
                 self.trainers.insert(seq, actor);
             }
             Command::ValueRows { model, part, rows, .. } => {
@@ -84,8 +95,22 @@ impl Naive {
                 staged.extend(rows.iter().map(|row| (row.account.to_string(), row.clone())));
             }
             Command::Value { model, .. } => {
-                self.values.insert(net, self.staged.remove(model).unwrap());
+                let sums = self.values.entry(net.clone()).or_default();
+                for (account, row) in self.staged.remove(model).unwrap() {
+                    let bounds = [row.low_microbits, row.value_microbits, row.high_microbits];
+                    let sum = sums.entry(account).or_default();
+                    sum.iter_mut().zip(bounds).for_each(|(sum, bound)| *sum += i128::from(bound));
+                }
+                let covered = self.covered.entry(net.clone()).or_default();
+                *covered = self.snapshots[model].max(*covered);
+                self.audits.insert(net, None);
             }
+            Command::Audit { valuation, rank_ppm, .. } => {
+                let valuations = &state.datanet(&net.parse().unwrap()).unwrap().valuations;
+                let newest = valuations.keys().next_back() == Some(valuation);
+                self.audits.entry(net).and_modify(|audit| *audit = audit.or(newest.then_some(*rank_ppm)));
+            }
+            Command::Fund { amount, .. } => self.go(&user, &format!("reward/{net}"), amount.units()),
             Command::Ask { .. } => {
                 let price = charter.unwrap().query.price.units();
                 self.go(&user, &format!("held/{net}"), price);
@@ -121,18 +146,27 @@ impl Naive {
                     self.go(&held, &to, part);
                 }
             }
-            Command::Settle { epoch, .. } => self.settle(&net, u64::from(*epoch)),
+            Command::Settle { epoch, .. } => {
+                let charter = charter.unwrap();
+                let least = charter.audit.min_rank_ppm;
+                let trusted = least == 0 || self.audits[&net].is_some_and(|rank| rank >= least.into());
+                let per_bit = charter.reward.map_or(0, |reward| reward.per_bit.units());
+                if trusted {
+                    self.settle(&net, u64::from(*epoch), per_bit);
+                }
+                self.pay_reviewers(&net, u64::from(*epoch));
+            }
             _ => {}
         }
     }
 
-    fn settle(&mut self, net: &str, epoch: u64) {
-        let pool = format!("pool/{net}");
+    fn settle(&mut self, net: &str, epoch: u64, per_bit: u128) {
+        let (pool, budget) = (format!("pool/{net}"), format!("reward/{net}"));
         let values = self.values[net].clone();
         let mut liability = self.liability.remove(net).unwrap_or_default();
         let places = |account: &str| (format!("accrued/{net}/{account}"), format!("bond/{net}/{account}"));
         for (account, stake) in &mut liability {
-            if values.get(account).is_some_and(|row| row.high_microbits < 0) {
+            if values.get(account).is_some_and(|[_, _, high]| *high < 0) {
                 let (accrued, bond) = places(account);
                 for place in [accrued, bond] {
                     let lost = self.at(&place).min(*stake);
@@ -141,24 +175,43 @@ impl Naive {
                 }
             }
         }
-        let helpful = values.values().filter(|row| row.high_microbits >= 0 && row.value_microbits > 0);
+        let helpful = values.iter().filter(|(_, [_, value, _])| *value > 0);
         let claims: Vec<(String, u128)> =
-            helpful.map(|row| (row.account.to_string(), row.value_microbits as u128)).collect();
+            helpful.map(|(account, [_, value, _])| (account.clone(), *value as u128)).collect();
         if !claims.is_empty() {
             for ((account, _), part) in claims.iter().zip(hamilton(self.at(&pool), epoch, &claims)) {
                 self.go(&pool, &places(account).0, part);
             }
         }
+        let before = |account: &String| (net.to_owned(), account.clone());
+        let owed = claims.iter().map(|(account, value)| {
+            let credited = self.rewarded.get(&before(account)).copied().unwrap_or(0);
+            (account.clone(), (per_bit * value / 1_000_000).saturating_sub(credited))
+        });
+        let owed: Vec<(String, u128)> = owed.collect();
+        let parts = match owed.iter().map(|(_, units)| units).sum::<u128>() <= self.at(&budget) {
+            true => owed.iter().map(|(_, units)| *units).collect(),
+            false => hamilton(self.at(&budget), epoch, &owed),
+        };
+        for ((account, _), part) in owed.iter().zip(parts) {
+            self.go(&budget, &places(account).0, part);
+            *self.rewarded.entry(before(account)).or_default() += part;
+        }
         for (account, stake) in &mut liability {
-            if values.get(account).is_some_and(|row| row.low_microbits > 0) {
+            if values.get(account).is_some_and(|[low, ..]| *low > 0) {
                 let (accrued, bond) = places(account);
-                for place in [accrued, bond] {
-                    self.go(&place, &format!("user/{account}"), self.at(&place));
-                }
-                *stake = 0;
+                self.go(&accrued, &format!("user/{account}"), self.at(&accrued));
+                let newer =
+                    self.offered[net].iter().filter(|(seq, by, _)| *seq > self.covered[net] && by == account);
+                *stake = newer.map(|(_, _, stake)| stake).sum::<u128>().min(*stake);
+                let back = self.at(&bond).saturating_sub(*stake);
+                self.go(&bond, &format!("user/{account}"), back);
             }
         }
         self.liability.insert(net.to_owned(), liability);
+    }
+
+    fn pay_reviewers(&mut self, net: &str, epoch: u64) {
         let decisions: Vec<_> = self.decisions.remove(net).unwrap_or_default().into_iter().collect();
         if !decisions.is_empty() {
             let pot = format!("reviews/{net}");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_ledger::command::Command;
+use assay_ledger::command::{Command, ValueRow};
 use assay_ledger::commit;
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::{AccountId, DatanetId, Digest, TableRef};
@@ -14,6 +14,7 @@ use super::{Check, broken};
 use crate::error::{NodeError, Result};
 use crate::gate::{PASS, read_verdicts};
 use crate::settle::stored;
+use crate::worth::Found;
 
 /// What earlier tables said, so that later ones can be held against it.
 #[derive(Default)]
@@ -21,6 +22,8 @@ pub(super) struct Tables {
     commitments: BTreeMap<u64, Vec<Digest>>,
     /// Indexes that passed, by contribution.
     passed: BTreeMap<u64, BTreeSet<u32>>,
+    /// What each run credited, by its model.
+    runs: BTreeMap<u64, BTreeMap<AccountId, i64>>,
     read: u64,
     records: u64,
     values: u64,
@@ -60,10 +63,15 @@ impl Tables {
                 self.snapshot(datanet, root, table, state, folder)
             }
             Command::Train { recipe, .. } => self.document(recipe, folder),
-            Command::Value { datanet, recipe, table, .. } => {
+            Command::Value { datanet, model, recipe, table, .. } => {
                 self.document(recipe, folder)?;
-                self.record_values(datanet, table, state, folder)
+                let rows: Vec<&ValueRow> =
+                    state.datanet(datanet).into_iter().flat_map(|net| net.values.values()).collect();
+                let credited = rows.iter().map(|row| (row.account.clone(), row.value_microbits));
+                self.runs.insert(*model, credited.collect());
+                self.record_values(&rows, table, folder)
             }
+            Command::Audit { table, .. } => self.table(table, folder).map(drop),
             Command::Publish { table, .. } => self.document(&table.sha256, folder),
             _ => Ok(()),
         }
@@ -174,40 +182,34 @@ impl Tables {
         })
     }
 
-    /// What contributors are credited with is the sum of their records' values, to the micro-bit.
-    fn record_values(
-        &mut self,
-        net: &DatanetId,
-        table: &TableRef,
-        state: &State,
-        folder: &mut Folder,
-    ) -> Result<()> {
+    /// What each run credited to contributors is the sum of the values of the records that it found new, to the
+    /// micro-bit; values of earlier runs stand.
+    fn record_values(&mut self, rows: &[&ValueRow], table: &TableRef, folder: &mut Folder) -> Result<()> {
         let name = stored(table).path();
         if !folder.has(&name) {
             self.unpublished += 1;
             return Ok(());
         }
         let read = self.table(table, folder)?;
-        let (Some(Values::Utf8(accounts)), Some(Values::Int64(values))) =
-            (read.column("account"), read.column("value_microbits"))
-        else {
-            return Err(broken(&name, "lacks the columns account and value_microbits"));
-        };
-        let mut sums: BTreeMap<AccountId, (u64, i64)> = BTreeMap::new();
-        for (account, value) in accounts.iter().zip(values) {
-            let account = account.as_deref().and_then(|a| a.parse().ok());
-            let (Some(account), Some(value)) = (account, value) else {
-                return Err(broken(&name, "has an empty or malformed cell"));
-            };
-            let sum = sums.entry(account).or_default();
-            *sum = (sum.0 + 1, sum.1.saturating_add(*value));
+        let found = Found::read_all(&read).map_err(|e| broken(&name, e))?;
+        let mut records: BTreeMap<&AccountId, u64> = BTreeMap::new();
+        // Whom a run credited with nothing may have no record in it.
+        let mut sums: BTreeMap<u64, BTreeMap<&AccountId, i64>> = BTreeMap::new();
+        for found in &found {
+            *records.entry(&found.account).or_default() += 1;
+            let run = self.runs.get(&found.model);
+            let run =
+                run.ok_or_else(|| broken(&name, format!("names the run {}, which is none", found.model)))?;
+            let sums = sums.entry(found.model).or_insert_with(|| run.keys().map(|a| (a, 0)).collect());
+            let sum = sums.entry(&found.account).or_default();
+            *sum = sum.saturating_add(found.value_microbits);
         }
-        let credited = state.datanet(net).map(|n| {
-            let rows = n.values.values();
-            rows.map(|r| (r.account.clone(), (r.records, r.value_microbits))).collect::<BTreeMap<_, _>>()
+        self.values += found.len() as u64;
+        let counted = records.into_iter().eq(rows.iter().map(|row| (&row.account, row.records)));
+        let credited = sums.iter().all(|(model, sums)| {
+            self.runs.get(model).is_some_and(|run| sums.iter().map(|(a, v)| (*a, v)).eq(run))
         });
-        self.values += values.len() as u64;
-        (credited.as_ref() == Some(&sums))
+        (counted && credited)
             .then_some(())
             .ok_or_else(|| broken(&name, "does not add up to what the log credits to contributors"))
     }

@@ -95,12 +95,16 @@ pub(crate) fn near_copy(record: &Record) -> Record {
 
 /// A new home below `dir`, whose log knows the datanet and a model of it.
 pub(crate) fn world(dir: &Path, seed: u64) -> (PathBuf, DatanetId) {
+    world_with(dir, seed, "")
+}
+
+/// The same with more sections of the charter.
+pub(crate) fn world_with(dir: &Path, seed: u64, rules: &str) -> (PathBuf, DatanetId) {
     let path = dir.join("home");
     let mut node = Node::found(Home::init(&path, Some(ORIGIN)).unwrap()).unwrap();
     let owner = node.operator().clone();
-    let net = node
-        .create_datanet(&owner, CHARTER, records(seed, u64::MAX, 24), records(seed, u64::MAX - 1, 24))
-        .unwrap();
+    let (value, report) = (records(seed, u64::MAX, 24), records(seed, u64::MAX - 1, 24));
+    let net = node.create_datanet(&owner, &format!("{CHARTER}{rules}"), value, report).unwrap();
     node.contribute(&owner, &net, &records(seed, u64::MAX - 2, 30)).unwrap();
     node.gate(&net).unwrap();
     model(&mut node, &net).unwrap();

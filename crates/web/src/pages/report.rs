@@ -13,7 +13,8 @@ use askama::Template;
 use assay_api::Micro;
 use assay_api::v1::appraisal::Standing;
 use assay_api::v1::report::{
-    Answer, AnswerRecord, EpochSummary, ModelCard, NetContributor, NetReport, PairedDifference, Verification,
+    Answer, AnswerRecord, EpochSummary, ModelCard, NetContributor, NetReport, PairedDifference, Run,
+    RunAudit, Verification,
 };
 use std::collections::BTreeMap;
 
@@ -53,6 +54,9 @@ struct Page {
     split: Vec<SplitRow>,
     split_axis: Svg,
     money: Vec<(&'static str, String)>,
+    runs: Vec<RunRow>,
+    runs_left_out: usize,
+    held_back: Option<String>,
     epochs: Vec<EpochRow>,
     epochs_left_out: usize,
     gates: GateTable,
@@ -97,6 +101,7 @@ struct FullRow {
     value: String,
     interval: String,
     earned: String,
+    rewarded: String,
     released: String,
     withheld: String,
     bond_lost: String,
@@ -108,6 +113,16 @@ struct SplitRow {
     promised: String,
     realised: String,
     paid: String,
+}
+
+struct RunRow {
+    run: String,
+    records: String,
+    new_records: String,
+    gain: String,
+    withheld: String,
+    audit: String,
+    coverage: String,
 }
 
 struct EpochRow {
@@ -146,6 +161,8 @@ impl Page {
         let money = Money::over(r);
         let asset = cut(&r.datanet.asset, 16);
         let (all, all_left_out) = table_rows(&order, |c| full_row(c, scale, &money));
+        let numbered: Vec<(usize, &Run)> = (1..).zip(&r.runs).collect();
+        let (runs, runs_left_out) = table_rows(&numbered, |(number, run)| run_row(*number, run));
         let (epochs, epochs_left_out) = table_rows(&r.epochs, |e| epoch_row(e, &money));
         let shares = Domain::over(
             r.split
@@ -182,6 +199,9 @@ impl Page {
             split: split.collect(),
             split_axis: row_axis(&shares, 1.0, "%"),
             money: totals(r, &money),
+            runs,
+            runs_left_out,
+            held_back: held_back(r),
             epochs,
             epochs_left_out,
             gates: (&r.gates).into(),
@@ -215,6 +235,8 @@ impl Money {
             m.deposited_micro,
             m.fees_micro,
             m.paid_micro,
+            m.funded_micro,
+            m.rewarded_micro,
             m.unpaid_micro,
             m.carried_micro,
             m.bonds_held_micro,
@@ -302,6 +324,7 @@ fn full_row(c: &NetContributor, scale: Scale, money: &Money) -> FullRow {
         value: scale.show(c.value_bits),
         interval: scale.interval(c.low_bits, c.high_bits),
         earned: money.show(c.earned_micro),
+        rewarded: money.show(c.rewarded_micro),
         released: money.show(c.released_micro),
         withheld: money.show(c.withheld_micro),
         bond_lost: money.show(c.bond_lost_micro),
@@ -384,6 +407,8 @@ fn totals(r: &NetReport, money: &Money) -> Vec<(&'static str, String)> {
         ("Deposited by consumers", money.show(m.deposited_micro)),
         ("Charged for queries", money.show(m.fees_micro)),
         ("Paid out to all roles", money.show(m.paid_micro)),
+        ("Put up by sponsors to reward value", money.show(m.funded_micro)),
+        ("Credited out of that", money.show(m.rewarded_micro)),
         ("Withheld until proven", money.show(m.unpaid_micro)),
         ("Carried to the next epoch", money.show(m.carried_micro)),
         ("Bonds held", money.show(m.bonds_held_micro)),
@@ -391,6 +416,36 @@ fn totals(r: &NetReport, money: &Money) -> Vec<(&'static str, String)> {
         ("Median pay of a contributor", money.show(r.pay.median_micro)),
         ("Gini coefficient of pay (0 equal, 1 all to one)", gini),
     ]
+}
+
+fn run_row(number: usize, run: &Run) -> RunRow {
+    let of_audit = |of: fn(&RunAudit) -> String| run.audit.as_ref().map_or_else(|| MISSING.to_owned(), of);
+    RunRow {
+        run: number.to_string(),
+        records: count(run.records),
+        new_records: count(run.new_records),
+        gain: signed(run.full_bits - run.base_bits, 3),
+        withheld: signed(run.withheld_bits, 3),
+        audit: of_audit(|a| fixed(a.rank, 2)),
+        coverage: of_audit(|a| percent(a.coverage, 1)),
+    }
+}
+
+/// What the charter asks of an audit, and whether pay waits for it.
+fn held_back(r: &NetReport) -> Option<String> {
+    let least = r.least_rank?;
+    let found = r.runs.last().and_then(|run| run.audit.as_ref());
+    let waits = match found {
+        None => " The newest run has no audit yet, so pay waits.".to_owned(),
+        Some(audit) if audit.rank < least => {
+            format!(" That of the newest run found {}, so pay waits.", fixed(audit.rank, 2))
+        }
+        Some(_) => String::new(),
+    };
+    Some(format!(
+        "Pay by value is released only when an audit finds a rank agreement of at least {}.{waits}",
+        fixed(least, 2)
+    ))
 }
 
 fn epoch_row(e: &EpochSummary, money: &Money) -> EpochRow {
