@@ -31,8 +31,10 @@ pub struct Influence {
 /// Parameters up to which the curvature is written out.
 const EXACT: usize = 1_500;
 
-/// Right-hand sides solved together with a factor.
-const TOGETHER: usize = 128;
+/// Right-hand sides solved together with a factor, and solutions multiplied together: a panel of these and what it
+/// gives stay in the cache.
+const TOGETHER: usize = 1_024;
+const PRODUCTS: usize = 32;
 
 const LN_2: f64 = std::f64::consts::LN_2;
 
@@ -132,15 +134,20 @@ impl<'a, T: Real> Curved<'a, T> {
         };
         let count = groups.sizes.len();
         let mut out = Mat::zeros(problem.design().rows(), count);
+        let mut scores = Mat::zeros(0, 0);
         for first in (0..count).step_by(solver.together()) {
             let range = first..(first + solver.together()).min(count);
             let gradients =
                 |layout| group_gradients(examples.features, &there, outputs, groups, range.clone(), layout);
             let solved = solver.solve(range.len(), outputs, gradients);
-            record_products(problem.design(), &here, &solved, range.len(), |i, row| {
-                let out = &mut out.row_mut(i)[range.clone()];
-                out.iter_mut().zip(row).for_each(|(o, x)| *o = x.f64());
-            });
+            for part in range.clone().step_by(PRODUCTS) {
+                let part = part..(part + PRODUCTS).min(range.end);
+                let panel = columns(&solved, range.len(), part.start - first..part.end - first);
+                record_products(problem.design(), &here, &panel, part.len(), &mut scores, |i, row| {
+                    let out = &mut out.row_mut(i)[part.clone()];
+                    out.iter_mut().zip(row).for_each(|(o, x)| *o = x.f64());
+                });
+            }
             on_progress(Progress { stage: "influence", done: range.end, total: count });
         }
         Ok(out)
@@ -160,6 +167,20 @@ impl<T: Real> Cached for Curved<'_, T> {
     ) -> Result<Option<Mat<f64>>, ValueError> {
         self.on_groups(benchmark, &Groups::singles(benchmark), on_progress).map(Some)
     }
+}
+
+/// Some of the unknowns that lie side by side in `panel`, `count` for each output.
+fn columns<T: Real>(panel: &Mat<T>, count: usize, range: std::ops::Range<usize>) -> Mat<T> {
+    let outputs = panel.cols() / count;
+    let mut out = Mat::zeros(panel.rows(), outputs * range.len());
+    for j in 0..panel.rows() {
+        let from = panel.row(j).chunks_exact(count).map(|all| &all[range.clone()]);
+        out.row_mut(j)
+            .chunks_exact_mut(range.len())
+            .zip(from)
+            .for_each(|(to, from)| to.copy_from_slice(from));
+    }
+    out
 }
 
 /// A way to divide by the curvature.

@@ -1,5 +1,7 @@
 //! Exact Shapley values of the nearest-neighbour classifier and regressor.
 
+use std::hint::select_unpredictable;
+
 use assay_kernels::{Design, Mat, Real};
 use assay_learn::data::{Features, Target};
 use assay_learn::train::{Precision, TrainError, design};
@@ -225,6 +227,9 @@ impl<T: Real> Cached for Neighbours<'_, T> {
     }
 }
 
+/// Searches that run side by side, so that none waits for its own last step.
+const SIDE: usize = 8;
+
 /// Weight of rank i, from 1: min(k, i) / (k i).
 fn weight(k: usize, rank: usize) -> f64 {
     k.min(rank) as f64 / (k * rank) as f64
@@ -251,17 +256,25 @@ fn classify<T: Real>(
     let bounds: Vec<T> = right.iter().map(|r| r.0).chain(std::iter::repeat(far)).take(padded).collect();
     let mut before = vec![0_u32; padded + 1];
     let mut place = vec![0_u32; distances.len()];
-    for (i, (&distance, place)) in distances.iter().zip(&mut place).enumerate() {
-        let (mut at, mut half) = (0, padded / 2);
+    for (block, (distances, places)) in distances.chunks(SIDE).zip(place.chunks_mut(SIDE)).enumerate() {
+        let mut all = [far; SIDE];
+        all[..distances.len()].copy_from_slice(distances);
+        let (mut at, mut half) = ([0; SIDE], padded / 2);
         while half > 0 {
-            at += if bounds[at + half - 1] < distance { half } else { 0 };
+            for (at, distance) in at.iter_mut().zip(all) {
+                let middle = *at + half;
+                *at = select_unpredictable(bounds[middle - 1] < distance, middle, *at);
+            }
             half /= 2;
         }
-        while at < right.len() && bounds[at] == distance && (right[at].1 as usize) < i {
-            at += 1;
+        for (k, (place, &distance)) in places.iter_mut().zip(distances).enumerate() {
+            let (mut at, i) = (at[k], block * SIDE + k);
+            while at < right.len() && bounds[at] == distance && (right[at].1 as usize) < i {
+                at += 1;
+            }
+            *place = at as u32;
+            before[at] += 1;
         }
-        *place = at as u32;
-        before[at] += 1;
     }
     // Each right one counted itself, just before itself: rank = those up to its own place.
     let mut worth = vec![0.0; padded + 1];

@@ -141,17 +141,20 @@ pub(super) fn group_gradients<T: Real>(
 }
 
 /// The inner products of each record's gradient, features times `residuals`, with `count` matrices of the model's
-/// shape: records x count. `panel` holds them side by side, all of output 0 first.
+/// shape, one record after the other. `panel` holds them side by side, all of output 0 first; `scores` is scratch.
 pub(super) fn record_products<T: Real>(
     design: &Design<T>,
     residuals: &Mat<T>,
     panel: &Mat<T>,
     count: usize,
+    scores: &mut Mat<T>,
     mut put: impl FnMut(usize, &[T]),
 ) {
     let width = panel.cols();
-    let mut scores = Mat::zeros(design.rows(), width);
-    design.times(panel, &mut scores, |first, rows| {
+    if scores.cols() != width {
+        *scores = Mat::zeros(design.rows(), width);
+    }
+    design.times(panel, scores, |first, rows| {
         for (k, row) in rows.chunks_exact_mut(width).enumerate() {
             let residuals = residuals.row(first + k);
             let (sum, rest) = row.split_at_mut(count);

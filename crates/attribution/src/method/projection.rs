@@ -256,10 +256,11 @@ impl Projector {
     fn project<T: Real>(self, design: &Design<T>, gradients: &Mat<T>) -> Mat<T> {
         let dimension = self.dimension.unwrap_or(self.parameters);
         let mut out = Mat::zeros(design.rows(), dimension);
+        let mut scores = Mat::zeros(0, 0);
         for first in (0..dimension).step_by(COLUMNS) {
             let range = first..(first + COLUMNS).min(dimension);
             let panel = self.columns::<T>(range.clone());
-            record_products(design, gradients, &panel, range.len(), |i, row| {
+            record_products(design, gradients, &panel, range.len(), &mut scores, |i, row| {
                 out.row_mut(i)[range.clone()].copy_from_slice(row);
             });
         }
