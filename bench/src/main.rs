@@ -1,6 +1,7 @@
 //! Measuring tools, one subcommand each. What they write, scripts under `bench/` compare with references.
 
 mod data;
+mod methods;
 mod npy;
 mod path;
 
@@ -12,10 +13,13 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 enum Command {
     /// Values by the path, with inputs and CPU time.
     Path(path::Args),
+    /// Values by any method.
+    Methods(methods::Args),
 }
 
 fn main() -> Result<()> {
     match Command::parse() {
         Command::Path(args) => path::run(&args),
+        Command::Methods(args) => methods::run(&args),
     }
 }

@@ -39,3 +39,24 @@ pub fn write<T: Number>(path: &Path, shape: &[usize], numbers: impl IntoIterator
     }
     file.flush()
 }
+
+/// An array of numbers of eight bytes, or of bytes: its shape and what is in it, row after row.
+pub fn read(path: &Path) -> Result<(Vec<usize>, Vec<f64>)> {
+    let bytes = std::fs::read(path)?;
+    let wrong = || std::io::Error::other(format!("{}: not an array of <f8, <i8 or |u1", path.display()));
+    let length = bytes.get(8..10).map(|b| usize::from(b[0]) + 256 * usize::from(b[1])).ok_or_else(wrong)?;
+    let header = bytes.get(10..10 + length).and_then(|h| std::str::from_utf8(h).ok()).ok_or_else(wrong)?;
+    let shape = header.split(['(', ')']).nth(1).ok_or_else(wrong)?;
+    let shape: Vec<usize> = shape.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+    let eights = bytes[10 + length..].chunks_exact(8).map(|b| b.try_into().unwrap_or_default());
+    let numbers: Vec<f64> = match header {
+        h if h.contains("'<f8'") => eights.map(f64::from_le_bytes).collect(),
+        h if h.contains("'<i8'") => eights.map(|b| i64::from_le_bytes(b) as f64).collect(),
+        h if h.contains("'|u1'") => bytes[10 + length..].iter().map(|&b| f64::from(b)).collect(),
+        _ => return Err(wrong()),
+    };
+    if header.contains("True") || numbers.len() != shape.iter().product::<usize>() {
+        return Err(wrong());
+    }
+    Ok((shape, numbers))
+}
