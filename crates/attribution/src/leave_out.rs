@@ -1,15 +1,13 @@
-//! What really happens without a group of records: the model is trained again, without them.
-//!
-//! A retraining may stop early without harm to its score: what the rest of the way would still add to a mean of
-//! log-probabilities is, to second order, the gradient left over times a vector that is the same for all
-//! retrainings, and is added (the dual-weighted residual of Becker and Rannacher, Acta Numerica 10, 2001).
+//! What really happens without a group of records: the model is trained again, without them
+//! ([`assay_learn::retrain`]).
 
-use assay_kernels::cg::{self, Stop};
-use assay_kernels::{Mat, Real, panel};
-use assay_learn::model::{Family, Model};
-use assay_learn::train::{Curvature, Point, Precision, Problem, Tolerance, design, to_panel};
-use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use assay_kernels::Real;
+use assay_learn::data::Target;
+use assay_learn::model::{Family, Model};
+use assay_learn::retrain::{Ask, RetrainOptions, Retrained, Retrainer};
+use assay_learn::train::{Precision, Tolerance, design};
 
 use crate::path::ValueError;
 use crate::{Examples, OnProgress, Progress, ReportFold, ValueFold};
@@ -117,102 +115,50 @@ fn leave_out_in<T: Real>(
     on_progress: OnProgress<'_>,
 ) -> Result<LeaveOut, ValueError> {
     let train_design = design::<T>(train.features);
-    let problem = Problem::new(&train_design, train.target, o.weights, o.lambda, o.noise_variance)
-        .map_err(ValueError::Train)?;
     let designs = benchmarks.map(|b| b.map(|b| design::<T>(b.features)));
-    let scorer = |k: usize| match (&designs[k], benchmarks[k]) {
-        (Some(design), Some(examples)) => Scorer::new(design, examples, &problem).map(Some),
-        _ => Ok(None),
-    };
-    let scorers = [scorer(0)?, scorer(1)?];
-    // The start is polished first: what is left of its gradient would be counted against every group.
     let exact = Tolerance::relative(if size_of::<T>() == 4 { 1e-5 } else { 1e-9 });
-    let start = problem.minimise(1.0, to_panel(full), exact).point;
-    let mut curvature = problem.curvature(1.0, &start);
-    let duals = scorers.each_ref().map(|s| s.as_ref().map(|s| s.dual(&start, &mut curvature)));
-    let measure = |point: &Mat<T>, gradient: &Mat<T>| {
-        let score = |k: usize| {
-            let (scorer, dual) = scorers[k].as_ref().zip(duals[k].as_ref())?;
-            let mut score = scorer.score(point);
-            score.gain_bits -= panel::group_dots(dual, gradient, problem.lanes())[0];
-            Some(score)
-        };
-        Scores { value: score(0), report: score(1) }
+    let options = RetrainOptions {
+        lambda: o.lambda,
+        noise_variance: o.noise_variance,
+        weights: o.weights,
+        levels: &[1.0],
+        tolerance: Tolerance { of_start: o.tolerance, ..exact },
     };
+    let mut retrainer =
+        Retrainer::new(&train_design, train.target, &options, Some(full)).map_err(ValueError::Train)?;
+    for (design, examples) in designs.iter().zip(benchmarks) {
+        if let Some((design, examples)) = design.as_ref().zip(examples) {
+            let ask = Ask { right: true, ..Ask::default() };
+            retrainer.score_on(design, examples.target, ask).map_err(ValueError::Benchmark)?;
+        }
+    }
     let done = AtomicUsize::new(0);
-    on_progress(Progress { stage: "leave out", done: 0, total: count });
-    let results: Vec<(Scores, bool)> = (0..count)
-        .into_par_iter()
-        .map(|g| {
-            let kept = problem.weights().iter().zip(groups);
-            let kept = kept.map(|(&w, &of)| if of as usize == g { 0.0 } else { w }).collect();
-            let without = problem.with_weights(kept);
-            let tolerance = Tolerance { of_start: o.tolerance, ..exact };
-            let minimum = without.minimise(1.0, start.theta.clone(), tolerance);
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            on_progress(Progress { stage: "leave out", done, total: count });
-            (measure(&minimum.point.theta, &minimum.gradient), minimum.converged)
-        })
-        .collect();
+    let on_done = |more: usize| {
+        let done = done.fetch_add(more, Ordering::Relaxed) + more;
+        on_progress(Progress { stage: "leave out", done, total: count + 1 });
+    };
+    on_done(0);
+    // The last leaves nobody out.
+    let leave = |g: usize, weights: &mut [f64]| {
+        let left = weights.iter_mut().zip(groups).filter(|(_, of)| **of as usize == g);
+        left.for_each(|(w, _)| *w = 0.0);
+    };
+    let retrained = retrainer.each(count + 1, &leave, &on_done);
+    let scores = |r: &Retrained| {
+        let mut next = 0..r.scores.len();
+        let mut score = |examples: Option<Examples<'_>>| {
+            let (examples, k) = examples.and_then(|e| Some((e, next.next()?)))?;
+            let size = examples.target.len() as f64;
+            let gain_bits = (retrainer.base_nats(k) - r.scores[k].loss_nats) / size / std::f64::consts::LN_2;
+            let is_numbers = matches!(examples.target, Target::Numbers(_));
+            let accuracy = if is_numbers { f64::NAN } else { r.scores[k].right as f64 / size };
+            Some(Score { gain_bits, accuracy })
+        };
+        Scores { value: score(benchmarks[0]), report: score(benchmarks[1]) }
+    };
     Ok(LeaveOut {
-        full: measure(&start.theta, &Mat::zeros(start.theta.rows(), problem.lanes())),
-        without: results.iter().map(|r| r.0).collect(),
-        unconverged: results.iter().filter(|r| !r.1).count(),
+        full: scores(&retrained[count]),
+        without: retrained[..count].iter().map(scores).collect(),
+        unconverged: retrained.iter().filter(|r| !r.converged).count(),
     })
-}
-
-/// Examples to score models on.
-struct Scorer<'a, T> {
-    problem: Problem<'a, T>,
-    base_nats: f64,
-    labels: Vec<u32>,
-}
-
-impl<'a, T: Real> Scorer<'a, T> {
-    fn new(
-        design: &'a assay_kernels::Design<T>,
-        examples: Examples<'_>,
-        like: &Problem<'_, T>,
-    ) -> Result<Self, ValueError> {
-        let noise = match like.family() {
-            Family::Gaussian { noise_variance } => noise_variance,
-            Family::Softmax { .. } => 1.0,
-        };
-        let problem = Problem::new(design, examples.target, None, like.lambda(), noise)
-            .map_err(ValueError::Benchmark)?;
-        let base_nats = problem.at(Mat::zeros(design.cols(), problem.lanes())).loss_nats.iter().sum();
-        let labels = match examples.target {
-            assay_learn::data::Target::Classes { labels, .. } => labels.clone(),
-            assay_learn::data::Target::Numbers(_) => Vec::new(),
-        };
-        Ok(Self { problem, base_nats, labels })
-    }
-
-    /// How the mean bits move with the gradient left over: H^-1 times their gradient.
-    fn dual(&self, at: &Point<T>, curvature: &mut Curvature<'_, T>) -> Mat<T> {
-        let point = self.problem.at(at.theta.clone());
-        let share = -1.0 / (point.loss_nats.len() as f64 * std::f64::consts::LN_2);
-        let design = self.problem.design();
-        let mut right = Mat::zeros(design.cols(), self.problem.lanes());
-        design.transpose_times(&self.problem.residuals(share, &point), &mut right, |_, _| {});
-        let mut out = Mat::zeros(right.rows(), right.cols());
-        let stop = Stop { tolerance: 1e-3, iterations: 1_000 };
-        cg::solve(curvature, &right, &mut out, self.problem.lanes(), true, stop);
-        out
-    }
-
-    fn score(&self, theta: &Mat<T>) -> Score {
-        let point: Point<T> = self.problem.at(theta.clone());
-        let size = point.loss_nats.len() as f64;
-        let loss: f64 = point.loss_nats.iter().sum();
-        let right = |(i, label): &(usize, &u32)| {
-            let row: &[T] = point.fitted.row(*i);
-            let y = **label as usize;
-            // The first of equals is the prediction.
-            row[..y].iter().all(|p| *p < row[y]) && row[y + 1..].iter().all(|p| *p <= row[y])
-        };
-        let right = self.labels.iter().enumerate().filter(right).count();
-        let accuracy = if self.labels.is_empty() { f64::NAN } else { right as f64 / size };
-        Score { gain_bits: (self.base_nats - loss) / size / std::f64::consts::LN_2, accuracy }
-    }
 }

@@ -17,6 +17,7 @@ mod absent;
 pub mod answer;
 mod benchmark;
 mod folds;
+pub mod lds;
 pub mod leave_out;
 pub mod method;
 pub mod path;

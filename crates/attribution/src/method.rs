@@ -5,19 +5,29 @@
 //! compare. What they measure differs, and each says so: most give bits of the benchmark that a record adds in some
 //! sense, some only a score that ranks.
 
+mod banzhaf;
+mod game;
+mod group;
 mod influence;
 mod knn;
+mod leave_one_out;
 mod linear;
 mod out_of_bag;
 mod path;
 mod projection;
+mod shapley;
 mod training_loss;
 
+pub use banzhaf::Banzhaf;
+pub use game::{Dealt, GameOptions, Utility};
+pub use group::{faithful_shapley, group_banzhaf, group_shapley, group_values};
 pub use influence::Influence;
 pub use knn::KnnShapley;
+pub use leave_one_out::LeaveOneOut;
 pub use out_of_bag::{OutOfBag, bootstrap};
 pub use path::Path;
 pub use projection::{Entries, Projection};
+pub use shapley::Shapley;
 pub use training_loss::TrainingLoss;
 
 use assay_kernels::Mat;
@@ -36,6 +46,9 @@ const METHODS: &[(&str, Make)] = &[
     ("out-of-bag", || Box::new(OutOfBag::default())),
     ("training-loss", || Box::new(TrainingLoss::default())),
     ("projection", || Box::new(Projection::default())),
+    ("leave-one-out", || Box::new(LeaveOneOut::default())),
+    ("shapley", || Box::new(Shapley::default())),
+    ("banzhaf", || Box::new(Banzhaf::default())),
 ];
 
 /// The names of all methods.

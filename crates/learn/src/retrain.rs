@@ -47,6 +47,8 @@ pub struct Ask {
     pub right: bool,
     /// The loss of every example.
     pub each: bool,
+    /// What the weight of every record adds to the loss, to first order: one more system solved a model.
+    pub influence: bool,
 }
 
 /// How one retrained model does on one set of examples.
@@ -58,6 +60,9 @@ pub struct Score {
     pub right: usize,
     /// Loss of each example, not corrected; empty unless asked for.
     pub losses_nats: Vec<f64>,
+    /// What the whole weight of each record, in the coalition or not, adds to the loss, to first order; empty unless
+    /// asked for.
+    pub influence_nats: Vec<f64>,
 }
 
 /// One retraining.
@@ -184,6 +189,14 @@ impl<'a, T: Real> Retrainer<'a, T> {
         Ok(())
     }
 
+    /// From here on asks this of a set of examples.
+    ///
+    /// # Panics
+    /// When there is no such set.
+    pub fn ask(&mut self, fold: usize, ask: Ask) {
+        self.folds[fold].ask = ask;
+    }
+
     /// Summed loss in nats of a set of examples under the base model.
     ///
     /// # Panics
@@ -198,17 +211,31 @@ impl<'a, T: Real> Retrainer<'a, T> {
     /// When there is no such set.
     pub fn influence_nats(&self, fold: usize) -> Mat<f64> {
         let mut out = Mat::zeros(self.problem.design().rows(), self.levels.len());
-        let mut moved = Mat::zeros(out.rows(), self.problem.lanes());
         for (k, level) in self.levels.iter().enumerate() {
-            let residuals = self.problem.residuals(-1.0, &level.point);
-            self.problem.design().times(&level.duals[fold], &mut moved, |_, _| {});
-            for i in 0..out.rows() {
-                let dot: f64 =
-                    moved.row(i).iter().zip(residuals.row(i)).map(|(a, b)| a.f64() * b.f64()).sum();
-                out.row_mut(i)[k] = dot;
-            }
+            let influence = self.products(&level.duals[fold], &level.point);
+            influence.iter().enumerate().for_each(|(i, &x)| out.row_mut(i)[k] = x);
         }
         out
+    }
+
+    /// The same at a model of other weights.
+    fn influence_at(&self, fold: &Fold<'_, T>, theta: &Mat<T>, weights: &[f64]) -> Vec<f64> {
+        let there = self.problem.with_weights(weights.to_vec());
+        let (point, answers) = (there.at(theta.clone()), fold.problem.at(theta.clone()));
+        let mut dual = Mat::zeros(theta.rows(), theta.cols());
+        let stop = Stop { tolerance: 1e-4, iterations: 1_000 };
+        let gradient = summed_gradient(&fold.problem, &answers);
+        cg::solve(&mut there.curvature(1.0, &point), &gradient, &mut dual, there.lanes(), true, stop);
+        self.products(&dual, &point)
+    }
+
+    /// Less the products of each record's gradient at a point with `dual`.
+    fn products(&self, dual: &Mat<T>, point: &Point<T>) -> Vec<f64> {
+        let residuals = self.problem.residuals(-1.0, point);
+        let mut moved = Mat::zeros(residuals.rows(), residuals.cols());
+        self.problem.design().times(dual, &mut moved, |_, _| {});
+        let product = |(a, b): (&T, &T)| a.f64() * b.f64();
+        (0..moved.rows()).map(|i| moved.row(i).iter().zip(residuals.row(i)).map(product).sum()).collect()
     }
 
     /// Trains `count` models; `weigh` gets the number of the model and the weights of all records, to change.
@@ -258,7 +285,10 @@ impl<'a, T: Real> Retrainer<'a, T> {
                 return done;
             }
             let level = self.level_of(&weights);
-            let from = theta.unwrap_or_else(|| self.levels[level].point.theta.clone());
+            let mut from = theta.unwrap_or_else(|| self.levels[level].point.theta.clone());
+            if weights.iter().all(|&w| w == 0.0) {
+                from = Mat::zeros(from.rows(), from.cols());
+            }
             let (retrained, at) = self.minimise(weights, level, from, self.tolerance);
             theta = Some(at);
             done.push(retrained);
@@ -273,8 +303,8 @@ impl<'a, T: Real> Retrainer<'a, T> {
         from: Mat<T>,
         tolerance: Tolerance,
     ) -> (Retrained, Mat<T>) {
-        let minimum = self.problem.with_weights(weights).minimise(1.0, from, tolerance);
-        let scores = self.scores(&minimum.point.theta, &minimum.gradient, level);
+        let minimum = self.problem.with_weights(weights.clone()).minimise(1.0, from, tolerance);
+        let scores = self.scores(&minimum.point.theta, &minimum.gradient, &weights, level);
         let norm = panel::group_dots(&minimum.gradient, &minimum.gradient, self.problem.lanes())[0].sqrt();
         (Retrained { scores, gradient_norm: norm, converged: minimum.converged }, minimum.point.theta)
     }
@@ -288,14 +318,16 @@ impl<'a, T: Real> Retrainer<'a, T> {
     }
 
     /// What a model does on every set of examples, with `gradient` left over.
-    fn scores(&self, theta: &Mat<T>, gradient: &Mat<T>, level: usize) -> Vec<Score> {
+    fn scores(&self, theta: &Mat<T>, gradient: &Mat<T>, weights: &[f64], level: usize) -> Vec<Score> {
         let score = |(fold, dual): (&Fold<'_, T>, &Mat<T>)| {
             let point = fold.problem.at(theta.clone());
             let left = panel::group_dots(dual, gradient, self.problem.lanes())[0];
             let right = if fold.ask.right { right(&fold.labels, &point.fitted) } else { 0 };
             let loss_nats = point.loss_nats.iter().sum::<f64>() - left;
             let losses_nats = if fold.ask.each { point.loss_nats } else { Vec::new() };
-            Score { loss_nats, right, losses_nats }
+            let ask = fold.ask.influence;
+            let influence_nats = if ask { self.influence_at(fold, theta, weights) } else { Vec::new() };
+            Score { loss_nats, right, losses_nats, influence_nats }
         };
         self.folds.iter().zip(&self.levels[level].duals).map(score).collect()
     }

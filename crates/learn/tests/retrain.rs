@@ -64,7 +64,7 @@ fn retrain(
 ) -> Vec<Retrained> {
     let (x, bench_x) = (design::<f64>(features), design::<f64>(&bench.0));
     let mut retrainer = Retrainer::new(&x, target, &options(levels, tolerance), None).unwrap();
-    retrainer.score_on(&bench_x, &bench.1, Ask { right: true, each: true }).unwrap();
+    retrainer.score_on(&bench_x, &bench.1, Ask { right: true, each: true, influence: false }).unwrap();
     let n = target.len();
     retrainer.each(count, &|k, w| w.copy_from_slice(&weights(k, n)), &|_| {})
 }
@@ -130,7 +130,7 @@ fn early_stops_are_corrected() {
         let (x, bench_x) = (design::<f64>(&train.0), design::<f64>(&bench.0));
         let without_a_few = |tolerance: f64| {
             let mut retrainer = Retrainer::new(&x, &train.1, &options(&[1.0], tolerance), None).unwrap();
-            retrainer.score_on(&bench_x, &bench.1, Ask { each: true, right: false }).unwrap();
+            retrainer.score_on(&bench_x, &bench.1, Ask { each: true, ..Ask::default() }).unwrap();
             retrainer.each(16, &|k, w| w.iter_mut().skip(k).step_by(100).for_each(|w| *w = 0.0), &|_| {})
         };
         let (mut left, mut corrected) = (0.0, 0.0);

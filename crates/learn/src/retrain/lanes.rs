@@ -90,6 +90,7 @@ impl<'r, 'a, T: Real> Lanes<'r, 'a, T> {
             if is_first {
                 self.start(&weights);
             }
+            self.empty(&weights);
             let norms = self.train();
             for (b, weights) in weights.into_iter().enumerate() {
                 if let Some(weights) = weights {
@@ -125,6 +126,17 @@ impl<'r, 'a, T: Real> Lanes<'r, 'a, T> {
             column.zip(theta).for_each(|(to, x)| *to = x);
         }
         self.of.problem.design().times(&self.theta, &mut self.scores, |_, _| {});
+    }
+
+    /// Without records a model is the base model, to the last bit: between its classes nothing may tip the balance.
+    fn empty(&mut self, weights: &[Option<Vec<f64>>]) {
+        for (b, weights) in weights.iter().enumerate() {
+            if weights.as_ref().is_some_and(|w| w.iter().all(|&w| w == 0.0)) {
+                for panel in [&mut self.theta, &mut self.scores] {
+                    panel.data_mut()[b..].iter_mut().step_by(self.lanes).for_each(|x| *x = T::ZERO);
+                }
+            }
+        }
     }
 
     /// Trains all open models; the norm of the gradient left over of each.
@@ -260,7 +272,7 @@ impl<'r, 'a, T: Real> Lanes<'r, 'a, T> {
         let (of, lanes) = (self.of, self.of.problem.lanes());
         if !self.open[b] && norm.is_finite() {
             let gradient = of.form.gradient(&self.gradient, b, lanes);
-            let scores = of.scores(&of.form.weights(&self.theta, b, lanes), &gradient, self.level);
+            let scores = of.scores(&of.form.weights(&self.theta, b, lanes), &gradient, &weights, self.level);
             return Retrained { scores, gradient_norm: norm, converged: true };
         }
         let level = of.level_of(&weights);
