@@ -18,6 +18,7 @@ pub mod answer;
 pub mod audit;
 mod benchmark;
 mod folds;
+pub mod lds;
 pub mod leave_out;
 pub mod method;
 pub mod path;
