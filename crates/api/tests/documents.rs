@@ -85,7 +85,7 @@ fn a_required_number_that_is_not_finite_is_refused_and_named() {
         assert!(line.contains("se_bits"), "{line}");
     }
     let mut document = Appraisal::from_json(APPRAISAL).unwrap();
-    document.closure.relative = Some(f64::NAN);
+    document.closure.as_mut().unwrap().relative = Some(f64::NAN);
     assert!(document.to_json().unwrap().contains("\"relative\": null"));
 }
 
@@ -103,6 +103,8 @@ fn unknown_fields_are_ignored_and_absent_options_are_none() {
     let mut value: Value = serde_json::from_str(APPRAISAL).unwrap();
     value["added_later"] = Value::Bool(true);
     value["scores"].as_object_mut().unwrap().remove("test");
+    value.as_object_mut().unwrap().remove("method");
     let document = Appraisal::from_json(&value.to_string()).unwrap();
     assert_eq!(document.scores.test, None);
+    assert_eq!(document.method.name, "path");
 }

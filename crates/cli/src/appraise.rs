@@ -5,6 +5,7 @@
 
 pub(crate) mod args;
 mod contribute;
+mod estimate;
 mod explain;
 mod gate;
 mod publish;
@@ -36,6 +37,10 @@ pub(crate) struct Settings {
     pub(crate) retrain: bool,
     pub(crate) seed: u64,
     pub(crate) nodes: usize,
+    /// Name of the method that values.
+    pub(crate) method: &'static str,
+    /// Names of methods to hold against the path.
+    pub(crate) compare: Vec<&'static str>,
     pub(crate) threads: Option<usize>,
     pub(crate) json: bool,
 }
@@ -64,7 +69,7 @@ fn appraise(
     let ready =
         progress.stage("train", "choose features and prior", |_| train::prepare(community, &gated, seed))?;
     let values = progress.stage("value", "value every record", |stage| {
-        value::values(community, &gated, &ready, seed, settings.nodes, stage)
+        value::values(community, &gated, &ready, settings, stage)
     })?;
     let scores = progress.stage("score", "train and score the alternatives", |_| {
         score::scores(community, &gated, &ready, &values, seed)

@@ -53,7 +53,11 @@ impl Progress {
 
     /// What the stages took so far.
     pub(crate) fn timings(&self) -> Timings {
-        Timings { total_ms: millis(self.started.elapsed()), stages: self.stages.clone() }
+        Timings {
+            total_ms: millis(self.started.elapsed()),
+            stages: self.stages.clone(),
+            estimators: Vec::new(),
+        }
     }
 }
 

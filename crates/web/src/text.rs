@@ -1,6 +1,7 @@
 //! Numbers and words as people read them. Every function is total: NaN and infinities become `n/a`.
 
 use assay_api::money::group_thousands;
+use assay_api::v1::appraisal::Unit;
 
 /// What stands where a number is missing.
 pub const MISSING: &str = "n/a";
@@ -118,12 +119,23 @@ impl Scale {
     /// The scale for these values: small numbers of bits are shown in thousandths or millionths.
     #[must_use]
     pub fn over(values: impl IntoIterator<Item = f64>) -> Self {
+        Self::of_unit(Unit::Bits, values)
+    }
+
+    /// As [`Scale::over`], for values of any method.
+    #[must_use]
+    pub fn of_unit(unit: Unit, values: impl IntoIterator<Item = f64>) -> Self {
+        let names = match unit {
+            Unit::Bits => ["bits", "millibits", "microbits"],
+            Unit::Accuracy => ["of accuracy", "thousandths of accuracy", "millionths of accuracy"],
+            Unit::Score => ["points", "thousandths", "millionths"],
+        };
         let largest = values.into_iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
         // Below these bounds most of a column would be zeros after the point.
         let (unit, factor) = match largest {
-            m if m >= 1.0 || m == 0.0 => ("bits", 1.0),
-            m if m >= 2e-4 => ("millibits", 1e3),
-            _ => ("microbits", 1e6),
+            m if m >= 1.0 || m == 0.0 => (names[0], 1.0),
+            m if m >= 2e-4 => (names[1], 1e3),
+            _ => (names[2], 1e6),
         };
         let decimals = match largest * factor {
             // Whole bits are large: the contributors below the first are told apart by thousandths.

@@ -16,8 +16,15 @@ pub struct Appraisal {
     pub inputs: Inputs,
     /// Utility of the base and of the full model on the benchmark.
     pub utility: Utility,
-    /// How well the values add up to the measured gain.
-    pub closure: Closure,
+    /// How well the values add up to the measured gain; `null` for methods whose values do not claim to.
+    pub closure: Option<Closure>,
+    /// The rule that gave the values.
+    #[serde(default)]
+    pub method: Method,
+    /// Methods of value held against each other, those named by `--method` and `--compare` after the path; empty
+    /// where only the path was asked for.
+    #[serde(default)]
+    pub estimators: Vec<Estimator>,
     /// The model whose gain is shared out.
     pub model: Model,
     /// Scores of the models trained on everything, on what the gates passed, and on what was kept.
@@ -96,6 +103,55 @@ pub struct Closure {
     pub nodes: u64,
     /// The bound on `relative` at which refinement stops.
     pub tolerance: f64,
+}
+
+/// A rule that gives values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Method {
+    /// Its name, as `--method` takes it.
+    pub name: String,
+    /// What its values are. Values of other units than bits stand in the fields of values all the same
+    /// (`value_bits`, `bits_per_record`, ..); shares and standings are given for bits only.
+    pub unit: Unit,
+}
+
+impl Default for Method {
+    fn default() -> Self {
+        Self { name: "path".to_owned(), unit: Unit::Bits }
+    }
+}
+
+/// What values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Bits per benchmark row.
+    Bits,
+    /// Share of rows answered correctly.
+    Accuracy,
+    /// A number that only ranks; higher is better.
+    Score,
+}
+
+/// One method of value against the path, and against what leaving contributors out did. Correlations are `null`
+/// where a side does not vary or was not measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Estimator {
+    /// The method.
+    pub method: Method,
+    /// Pearson's correlation of its record values with those of the path.
+    pub records_pearson: Option<f64>,
+    /// Spearman's, by rank.
+    pub records_spearman: Option<f64>,
+    /// Pearson's correlation of its sums by contributor with those of the path.
+    pub contributors_pearson: Option<f64>,
+    /// Spearman's, by rank.
+    pub contributors_spearman: Option<f64>,
+    /// Pearson's correlation of its sums by contributor with the measured effects of leaving them out
+    /// (`contributors[].without.effect_bits`).
+    pub effect_pearson: Option<f64>,
+    /// Spearman's, by rank.
+    pub effect_spearman: Option<f64>,
 }
 
 /// What kind of label is predicted.
@@ -421,6 +477,9 @@ pub struct Timings {
     pub total_ms: u64,
     /// Wall time by stage, in order.
     pub stages: Vec<StageTime>,
+    /// CPU time of each of `estimators`, in their order.
+    #[serde(default)]
+    pub estimators: Vec<MethodTime>,
 }
 
 /// Wall time of one stage.
@@ -430,4 +489,13 @@ pub struct StageTime {
     pub stage: String,
     /// Wall time.
     pub wall_ms: u64,
+}
+
+/// CPU time of one method of value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MethodTime {
+    /// Name of the method.
+    pub method: String,
+    /// CPU time, all threads together.
+    pub cpu_ms: u64,
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use assay_api::v1::appraisal::Task;
+use assay_attribution::method::NAMES;
 use assay_node::records::{ColumnRoles, FeatureChoice};
 use clap::{Args, ValueEnum};
 
@@ -16,6 +17,9 @@ Examples:
 
   A table of measurements, with its own names for the columns:
     assay appraise train.csv --valid valid.csv --features auto --label class --by lab --out worth
+
+  By exact nearest-neighbour values instead, and how influence would rank everybody:
+    assay appraise train.csv --valid valid.csv --out worth --method knn-shapley --compare influence
 
 Exit codes: 0 done, 2 the input cannot be used (nothing is written), 1 anything else.";
 
@@ -67,6 +71,12 @@ pub(crate) struct AppraiseArgs {
     #[arg(long, value_name = "TASK", help_heading = "Columns")]
     task: Option<TaskArg>,
 
+    /// What gives the values: the path is the rule of pay, and only its values add up to the gain
+    #[arg(long, value_name = "METHOD", default_value = "path", value_parser = NAMES, help_heading = "Method")]
+    method: String,
+    /// Say how another method would rank records and contributors, and what it costs; may be repeated
+    #[arg(long, value_name = "METHOD", value_parser = NAMES, help_heading = "Method")]
+    compare: Vec<String>,
     /// Do not look for copies and for records of VALID and TEST in TRAIN
     #[arg(long, help_heading = "Method")]
     no_gates: bool,
@@ -120,10 +130,17 @@ impl AppraiseArgs {
             retrain: !self.no_retrain,
             seed: self.seed,
             nodes: usize::from(self.nodes),
+            method: known(&self.method),
+            compare: self.compare.iter().map(|name| known(name)).collect(),
             threads: self.threads.map(usize::from),
             json: self.json,
         })
     }
+}
+
+/// The name as the table of methods has it; the parser lets no other through.
+fn known(name: &str) -> &'static str {
+    NAMES.into_iter().find(|known| *known == name).unwrap_or(NAMES[0])
 }
 
 fn feature_choice(text: &str) -> Result<FeatureChoice, Failure> {

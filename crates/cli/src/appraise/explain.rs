@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_api::v1::appraisal::{Content, DuplicateGroup, DuplicateKind, RecordRef, RecordValue};
+use assay_api::v1::appraisal::{Content, DuplicateGroup, DuplicateKind, RecordRef, RecordValue, Unit};
 use assay_learn::data::Target;
 use assay_learn::features::top_features;
 use assay_node::Answers;
@@ -33,14 +33,18 @@ pub(crate) fn extremes(
     let worth = &values.valuation.value_bits;
     let mut order: Vec<usize> = (0..worth.len()).collect();
     order.sort_by(|&a, &b| worth[b].total_cmp(&worth[a]));
-    let best: Vec<usize> = order.iter().copied().filter(|&at| worth[at] > 0.0).take(RECORDS).collect();
-    let worst: Vec<usize> = order.iter().rev().copied().filter(|&at| worth[at] < 0.0).take(RECORDS).collect();
+    // A score has no zero that means anything.
+    let ranks_only = values.method.unit == Unit::Score;
+    let better = |at: &usize| ranks_only || worth[*at] > 0.0;
+    let worse = |at: &usize| ranks_only || worth[*at] < 0.0;
+    let best: Vec<usize> = order.iter().copied().filter(better).take(RECORDS).collect();
+    let worst: Vec<usize> = order.iter().rev().copied().filter(worse).take(RECORDS).collect();
     let names = ready.featurizer.feature_names();
-    let record = |&at: &usize| {
+    let record = |at: usize, helps: bool| {
         let row = gated.kept[at];
         let label = community.train.labels[row].clone();
         RecordValue {
-            reason: reason(community, ready, values, &names, at, &label),
+            reason: reason(community, ready, values, &names, (at, helps), &label),
             id: community.train.ids[row].clone(),
             contributor: sender(community, row),
             label,
@@ -49,21 +53,20 @@ pub(crate) fn extremes(
             se_bits: finite(values.valuation.record_se_bits(at)),
         }
     };
-    (best.iter().map(record).collect(), worst.iter().map(record).collect())
+    (best.iter().map(|&at| record(at, true)).collect(), worst.iter().map(|&at| record(at, false)).collect())
 }
 
-/// Why the record at place `at` of those kept is worth what it is.
+/// Why the record at place `at` of those kept is worth much, or little.
 fn reason(
     community: &Community,
     ready: &Ready,
     values: &Values,
     names: &[String],
-    at: usize,
+    (at, helps): (usize, bool),
     label: &str,
 ) -> String {
     let rows = ready.gated.select(&[at]);
     let prediction = values.valuation.model.log_probabilities_nats(&rows.features);
-    let helps = values.valuation.value_bits[at] > 0.0;
     match &rows.target {
         Target::Numbers(_) => {
             let Answers::Numbers(unit) = &ready.answers else { return String::new() };

@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 
 use assay_api::Document;
 use assay_api::v1::appraisal::{
-    Appraisal, Closure, Contributor, Features, Inputs, Model, Recipe, Scores, Task, Timings, Utility, Warning,
+    Appraisal, Closure, Contributor, Features, Inputs, Model, Recipe, Scores, Task, Timings, Unit, Utility,
+    Warning,
 };
 use assay_store::columns::{self, ColumnTable};
 
 use super::Settings;
 use super::contribute::Community;
+use super::estimate;
 use super::explain::{duplicates, extremes, finite};
 use super::gate::Gated;
 use super::train::Ready;
-use super::value::{Audit, Values};
+use super::value::{Audit, Values, senders};
 use crate::output::Failure;
 
 const JSON: &str = "appraisal.json";
@@ -51,13 +53,15 @@ impl Results<'_> {
                 test: community.test.as_ref().map(|part| part.input.clone()),
             },
             utility: Utility { base_bits: v.base_bits, full_bits: v.full_bits, gain_bits: v.gain_bits },
-            closure: Closure {
+            closure: self.is_path().then(|| Closure {
                 sum_bits: v.sum_bits,
                 gap_bits: v.sum_bits - v.gain_bits,
                 relative: Some(v.closure_relative).filter(|x| x.is_finite()),
                 nodes: v.nodes as u64,
                 tolerance: values.tolerance,
-            },
+            }),
+            method: values.method.clone(),
+            estimators: estimate::estimators(&values.estimates, &senders(community, gated), &audit),
             model: self.model(settings.seed),
             scores,
             contributors: self.contributors(&audit),
@@ -68,8 +72,12 @@ impl Results<'_> {
             warnings: self.warnings(),
             agreement: audit.agreement,
             recipe: recipe(settings, community),
-            timings,
+            timings: Timings { estimators: estimate::times(&values.estimates), ..timings },
         }
+    }
+
+    fn is_path(&self) -> bool {
+        self.values.method == assay_api::v1::appraisal::Method::default()
     }
 
     fn model(&self, seed: u64) -> Model {
@@ -140,7 +148,7 @@ impl Results<'_> {
 
     fn warnings(&self) -> Vec<Warning> {
         let v = &self.values.valuation;
-        let not_closed = (!v.closed).then(|| Warning {
+        let not_closed = (self.is_path() && !v.closed).then(|| Warning {
             code: "not_closed".to_owned(),
             count: 1,
             message: format!("The values miss the measured gain by {:.2}%.", 100.0 * v.closure_relative),
@@ -169,6 +177,11 @@ impl Results<'_> {
             worth[row] = values.valuation.value_bits[at];
             errors[row] = finite(values.valuation.record_se_bits(at));
         }
+        let unit = match values.method.unit {
+            Unit::Bits => "bits",
+            Unit::Accuracy => "accuracy",
+            Unit::Score => "score",
+        };
         let senders = community.sent_by.iter().map(|&c| community.contributors[c as usize].clone());
         let verdicts = gated.findings.iter().map(|f| f.verdict);
         let reasons = verdicts.clone().map(|v| v.reason().map(|r| r.code().to_owned()));
@@ -176,8 +189,8 @@ impl Results<'_> {
         let table = ColumnTable::new("assay.appraisal.records", 1)
             .with_column("id", community.train.ids.clone())
             .and_then(|t| t.with_column("contributor", senders.collect::<Vec<String>>()))
-            .and_then(|t| t.with_column("value_bits", worth))
-            .and_then(|t| t.with_column("se_bits", errors))
+            .and_then(|t| t.with_column(&format!("value_{unit}"), worth))
+            .and_then(|t| t.with_column(&format!("se_{unit}"), errors))
             .and_then(|t| {
                 t.with_column("verdict", verdicts.map(|v| v.code().to_owned()).collect::<Vec<String>>())
             })
@@ -198,6 +211,10 @@ fn recipe(settings: &Settings, community: &Community) -> Recipe {
     options.insert("gates".to_owned(), settings.gates.to_string());
     options.insert("retrain".to_owned(), settings.retrain.to_string());
     options.insert("nodes".to_owned(), settings.nodes.to_string());
+    options.insert("method".to_owned(), settings.method.to_owned());
+    if !settings.compare.is_empty() {
+        options.insert("compare".to_owned(), settings.compare.join(","));
+    }
     Recipe {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: settings.seed,

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use assay_api::v1::appraisal::{Appraisal, Contributor, Score, Standing, Task};
-use assay_web::text::{Scale, count, cut, percent, plural, ppm};
+use assay_api::v1::appraisal::{Appraisal, Score, Standing, Task};
+use assay_web::text::{Scale, count, cut, percent, plural, ppm, span};
 
 /// Contributors shown at each end.
 const SHOWN: usize = 5;
@@ -24,12 +24,15 @@ pub(crate) fn of(a: &Appraisal, folder: &Path) -> String {
     );
     let _ = writeln!(
         out,
-        "Together they are worth {:.3} bits a prediction on {}; the values add up to {:.3}.\n",
+        "Together they are worth {:.3} bits a prediction on {}; {}.\n",
         a.utility.gain_bits,
         plural(a.inputs.valid.rows, "held-out record"),
-        a.closure.sum_bits
+        match &a.closure {
+            Some(closure) => format!("the values add up to {:.3}", closure.sum_bits),
+            None => format!("values by {} do not claim to add up to it", a.method.name),
+        }
     );
-    table(&mut out, by);
+    table(&mut out, a);
     scores(&mut out, a);
     let harmful: Vec<&str> =
         by.iter().filter(|c| c.standing == Standing::Harmful).map(|c| c.id.as_str()).collect();
@@ -55,6 +58,7 @@ pub(crate) fn of(a: &Appraisal, folder: &Path) -> String {
             check.predicted_pearson.map_or(String::new(), |r| format!(", {r:.3} with the loss predicted"))
         );
     }
+    estimators(&mut out, a);
     for warning in &a.warnings {
         let examples = if warning.examples.is_empty() {
             String::new()
@@ -74,8 +78,9 @@ pub(crate) fn of(a: &Appraisal, folder: &Path) -> String {
 }
 
 /// The best and the worst contributors; all when they are few.
-fn table(out: &mut String, by: &[Contributor]) {
-    let scale = Scale::over(by.iter().flat_map(|c| [c.low_bits, c.high_bits]));
+fn table(out: &mut String, a: &Appraisal) {
+    let by = &a.contributors;
+    let scale = Scale::of_unit(a.method.unit, by.iter().flat_map(|c| [c.low_bits, c.high_bits]));
     let title = format!("value, {}", scale.unit);
     let _ = writeln!(
         out,
@@ -106,6 +111,30 @@ fn table(out: &mut String, by: &[Contributor]) {
         );
     }
     out.push('\n');
+}
+
+/// How the methods agree, when several were asked for.
+fn estimators(out: &mut String, a: &Appraisal) {
+    if a.estimators.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "\n{:<20} {:>17} {:>21} {:>15} {:>10}",
+        "rank agreement of", "records and path", "contributors and path", "and real effect", "CPU time"
+    );
+    let show = |r: Option<f64>| r.map_or_else(String::new, |r| format!("{r:.3}"));
+    for (e, time) in a.estimators.iter().zip(&a.timings.estimators) {
+        let _ = writeln!(
+            out,
+            "{:<20} {:>17} {:>21} {:>15} {:>10}",
+            e.method.name,
+            show(e.records_spearman),
+            show(e.contributors_spearman),
+            show(e.effect_spearman),
+            span(time.cpu_ms)
+        );
+    }
 }
 
 fn scores(out: &mut String, a: &Appraisal) {

@@ -1,6 +1,6 @@
 //! Stage value: bits of every record and contributor, shares and standings, and the check by real retraining.
 
-use assay_api::v1::appraisal::{Agreement, LeaveOneOut, Split, Standing, Without};
+use assay_api::v1::appraisal::{Agreement, LeaveOneOut, Method, Split, Standing, Unit, Without};
 
 use assay_attribution::quantize::shares_ppm;
 use assay_attribution::rank::{pearson, spearman};
@@ -11,7 +11,9 @@ use assay_attribution::{
 use assay_learn::crossval::shuffled;
 use assay_learn::data::Features;
 
+use super::Settings;
 use super::contribute::Community;
+use super::estimate::{self, Estimate};
 use super::gate::Gated;
 use super::train::Ready;
 use crate::output::Failure;
@@ -27,7 +29,11 @@ const RETRAIN_LEAST: usize = 5;
 
 /// What everything is worth.
 pub(crate) struct Values {
+    pub(crate) method: Method,
+    /// The walk along the path; the values of records and folds are those of the method.
     pub(crate) valuation: Valuation,
+    /// The path and the methods beside it; empty when only the path was asked for.
+    pub(crate) estimates: Vec<Estimate>,
     pub(crate) folds: usize,
     pub(crate) tolerance: f64,
     /// By contributor.
@@ -41,25 +47,47 @@ pub(crate) fn values(
     community: &Community,
     gated: &Gated,
     ready: &Ready,
-    seed: u64,
-    nodes: usize,
+    settings: &Settings,
     stage: &Stage,
 ) -> Result<Values, Failure> {
+    let seed = settings.seed;
     let options = PathOptions {
         lambda: ready.prior.lambda,
         noise_variance: ready.prior.noise_variance,
-        nodes,
+        nodes: settings.nodes,
         folds: FOLDS.min(ready.valid.len()),
         seed,
         ..PathOptions::default()
     };
     let progress = |p: assay_attribution::Progress| stage.at(p.done, p.total);
-    let valuation =
+    let started = estimate::cpu_ms();
+    let mut valuation =
         value(ready.gated.examples(), ValueFold::new(ready.valid.examples()), &options, &progress)
             .map_err(Failure::failed)?;
+    let mut estimates = vec![estimate::path(&valuation, estimate::cpu_ms() - started)];
+    let mut method = Method::default();
+    if settings.method != method.name {
+        let (found, folds, sizes) = estimate::estimate(settings.method, ready, seed, options.folds, stage)?;
+        valuation =
+            Valuation { value_bits: found.values.clone(), fold_bits: folds, fold_sizes: sizes, ..valuation };
+        method = found.method.clone();
+        estimates.push(found);
+    }
+    for name in &settings.compare {
+        if estimates.iter().all(|e| e.method.name != *name) {
+            estimates.push(estimate::estimate(name, ready, seed, 1, stage)?.0);
+        }
+    }
+    if estimates.len() == 1 {
+        estimates.clear();
+    }
     let groups = valuation.group(&senders(community, gated), community.contributors.len());
-    let standings: Vec<Standing> =
-        groups.iter().map(|g| Standing::of_interval(g.low_bits, g.high_bits)).collect();
+    let standing = |g: &GroupValue| match method.unit {
+        Unit::Bits => Standing::of_interval(g.low_bits, g.high_bits),
+        // Neither pay nor harm follows from numbers that are not bits.
+        Unit::Accuracy | Unit::Score => Standing::Unproven,
+    };
+    let standings: Vec<Standing> = groups.iter().map(standing).collect();
     let earned = |(g, s): (&GroupValue, &Standing)| if *s == Standing::Paid { g.value_bits } else { 0.0 };
     let earned: Vec<f64> = groups.iter().zip(&standings).map(earned).collect();
     let shares_ppm = if standings.contains(&Standing::Paid) {
@@ -67,11 +95,20 @@ pub(crate) fn values(
     } else {
         vec![0; earned.len()]
     };
-    Ok(Values { valuation, folds: options.folds, tolerance: options.closure, groups, standings, shares_ppm })
+    Ok(Values {
+        method,
+        folds: valuation.fold_sizes.len(),
+        valuation,
+        estimates,
+        tolerance: options.closure,
+        groups,
+        standings,
+        shares_ppm,
+    })
 }
 
 /// Contributor of every record that passed.
-fn senders(community: &Community, gated: &Gated) -> Vec<u32> {
+pub(crate) fn senders(community: &Community, gated: &Gated) -> Vec<u32> {
     gated.kept.iter().map(|&row| community.sent_by[row]).collect()
 }
 

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod community;
+mod methods;
 mod output;
 mod worth;
 

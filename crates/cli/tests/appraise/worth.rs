@@ -32,7 +32,7 @@ fn the_community_is_told_apart() {
     assert_eq!(appraisal.contributors.iter().map(|c| c.share_ppm).sum::<u64>(), 1_000_000);
     let sum: f64 = appraisal.contributors.iter().map(|c| c.value_bits).sum();
     assert!((sum - appraisal.utility.gain_bits).abs() < 1e-3 * appraisal.utility.gain_bits);
-    assert!(appraisal.closure.relative.unwrap() < 1e-3);
+    assert!(appraisal.closure.as_ref().unwrap().relative.unwrap() < 1e-3);
     let check = appraisal.agreement.leave_one_out.as_ref().unwrap();
     assert_eq!(check.n, 3);
     assert!(check.pearson.unwrap() > 0.9);
@@ -60,7 +60,7 @@ fn the_table_has_every_record() {
     assert_eq!(table.rows(), 200);
     let Some(Values::Float64(worth)) = table.column("value_bits") else { panic!("no values") };
     let sum: f64 = worth.iter().flatten().sum();
-    assert!((sum - appraisal.closure.sum_bits).abs() < 1e-9);
+    assert!((sum - appraisal.closure.as_ref().unwrap().sum_bits).abs() < 1e-9);
     let text = |name: &str, row: usize| match table.column(name) {
         Some(Values::Utf8(cells)) => cells[row].clone(),
         _ => panic!("no text in {name}"),

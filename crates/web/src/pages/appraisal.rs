@@ -8,10 +8,11 @@ use super::parts::{
 };
 use super::{POLICY, RenderError};
 use crate::charts::{Axis, Point, Scatter, Svg};
-use crate::text::{Scale, count, cut, fixed, percent, plural, plural_of, ppm, span};
+use crate::text::{MISSING, Scale, count, cut, fixed, percent, plural, plural_of, ppm, span};
 use askama::Template;
 use assay_api::v1::appraisal::{
-    Appraisal, Contributor, DuplicateGroup, DuplicateKind, Input, RecordValue, ScoreSet, Task, Warning,
+    Appraisal, Contributor, DuplicateGroup, DuplicateKind, Estimator, Input, RecordValue, ScoreSet, Task,
+    Warning,
 };
 
 /// Records shown at each end.
@@ -62,6 +63,7 @@ struct Page {
     warnings: Vec<WarningRow>,
     warnings_left_out: usize,
     closure: String,
+    estimators: Vec<EstimatorRow>,
     method: Vec<(&'static str, String)>,
     options: Vec<(String, String)>,
     files: Vec<FileRow>,
@@ -108,6 +110,14 @@ struct WarningRow {
     advice: String,
 }
 
+struct EstimatorRow {
+    name: String,
+    records: String,
+    contributors: String,
+    effect: String,
+    cpu: String,
+}
+
 struct FileRow {
     role: &'static str,
     name: String,
@@ -119,10 +129,13 @@ impl Page {
     fn of(a: &Appraisal) -> Self {
         let mut order: Vec<&Contributor> = a.contributors.iter().collect();
         order.sort_by(|x, y| y.value_bits.total_cmp(&x.value_bits).then_with(|| x.id.cmp(&y.id)));
-        let scale = Scale::over(order.iter().flat_map(|c| [c.value_bits, c.low_bits, c.high_bits]));
-        let per_record = Scale::over(order.iter().map(|c| c.bits_per_record));
+        let unit = a.method.unit;
+        let values = order.iter().flat_map(|c| [c.value_bits, c.low_bits, c.high_bits]);
+        let scale = Scale::of_unit(unit, values);
+        let per_record = Scale::of_unit(unit, order.iter().map(|c| c.bits_per_record));
         let effect = Scale::over(order.iter().filter_map(|c| c.without.as_ref()).map(|w| w.effect_bits));
-        let records = Scale::over(a.records_best.iter().chain(&a.records_worst).map(|r| r.value_bits));
+        let shown = a.records_best.iter().chain(&a.records_worst);
+        let records = Scale::of_unit(unit, shown.map(|r| r.value_bits));
         let (all, all_left_out) = table_rows(&order, |c| full_row(c, scale, per_record, effect));
         let valued = order.iter().map(|c| valued(c, per_record)).collect();
         Self {
@@ -150,7 +163,8 @@ impl Page {
             groups_left_out: a.duplicates.len().saturating_sub(GROUPS),
             warnings: a.warnings.iter().take(WARNINGS).map(warning_row).collect(),
             warnings_left_out: a.warnings.len().saturating_sub(WARNINGS),
-            closure: closure_sentence(&a.closure),
+            closure: a.closure.as_ref().map_or_else(|| verdict::no_closure(a), closure_sentence),
+            estimators: a.estimators.iter().enumerate().map(|(at, e)| estimator_row(a, at, e)).collect(),
             method: method(a),
             options: a.recipe.options.iter().map(|(k, v)| (cut(k, 60), cut(v, TEXT_CHARS))).collect(),
             files: files(a),
@@ -304,6 +318,20 @@ fn warning_row(w: &Warning) -> WarningRow {
         code: cut(&w.code, NAME_CHARS),
         examples: examples.join(", "),
         advice: cut(&w.advice, 400),
+    }
+}
+
+fn estimator_row(a: &Appraisal, at: usize, e: &Estimator) -> EstimatorRow {
+    let pair = |spearman: Option<f64>, pearson: Option<f64>| {
+        let show = |r: Option<f64>| r.map_or_else(|| MISSING.to_owned(), |r| fixed(r, 3));
+        format!("{} / {}", show(spearman), show(pearson))
+    };
+    EstimatorRow {
+        name: cut(&e.method.name, NAME_CHARS),
+        records: pair(e.records_spearman, e.records_pearson),
+        contributors: pair(e.contributors_spearman, e.contributors_pearson),
+        effect: pair(e.effect_spearman, e.effect_pearson),
+        cpu: a.timings.estimators.get(at).map_or_else(|| MISSING.to_owned(), |t| span(t.cpu_ms)),
     }
 }
 

@@ -117,7 +117,11 @@ pub(super) fn facts(a: &Appraisal) -> Vec<Fact> {
     let best = set.curated.as_ref().unwrap_or(&set.gated);
     let kind = if best.accuracy.is_some() { "Accuracy" } else { "Score" };
     let stopped = a.gates.records_in.saturating_sub(a.gates.passed);
-    let closure = a.closure.relative.map_or_else(|| "n/a".to_owned(), small_percent);
+    let closure = a
+        .closure
+        .as_ref()
+        .and_then(|closure| closure.relative)
+        .map_or_else(|| "n/a".to_owned(), small_percent);
     let mut facts = vec![
         Fact::new(format!("{} bits", fixed(a.utility.gain_bits, 2)), "Gain", "added by all records together"),
         Fact::new(
@@ -146,6 +150,14 @@ pub(super) fn facts(a: &Appraisal) -> Vec<Fact> {
         facts.push(Fact::new(fixed(pearson, 2), "Agreement", "correlation of value with real retraining"));
     }
     facts
+}
+
+/// What stands where the path has its closure.
+pub(super) fn no_closure(a: &Appraisal) -> String {
+    format!(
+        "The values are by {}, not by the path: they do not claim to add up to the gain, and they are not the rule of pay.",
+        cut(&a.method.name, 60)
+    )
 }
 
 /// What the largest senders bring, in one sentence; empty for few contributors.
