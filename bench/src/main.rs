@@ -5,6 +5,7 @@ mod methods;
 mod npy;
 mod path;
 mod retrain;
+mod scaling;
 
 use clap::Parser;
 
@@ -18,6 +19,8 @@ enum Command {
     Methods(methods::Args),
     /// Retrainings per second.
     Retrain(retrain::Args),
+    /// What values of made-up records cost, by their number.
+    Scaling(scaling::Args),
 }
 
 fn main() -> Result<()> {
@@ -25,5 +28,6 @@ fn main() -> Result<()> {
         Command::Path(args) => path::run(&args),
         Command::Methods(args) => methods::run(&args),
         Command::Retrain(args) => retrain::run(&args),
+        Command::Scaling(args) => scaling::run(&args),
     }
 }

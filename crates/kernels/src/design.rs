@@ -1,5 +1,8 @@
 //! A design matrix ready for products with it and with its transpose.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::real::Real;
@@ -31,8 +34,31 @@ enum Store<T> {
     Sparse { starts: Vec<usize>, indices: Vec<u32>, values: Vec<T> },
 }
 
+/// A design in f32, whatever the number type of the one that it is of: for what need not be exact.
+#[derive(Clone, Debug)]
+pub enum Single<'a> {
+    /// It is in f32 itself.
+    Same(&'a Design<f32>),
+    /// A copy.
+    Copy(Arc<Design<f32>>),
+}
+
+impl Deref for Single<'_> {
+    type Target = Design<f32>;
+
+    fn deref(&self) -> &Design<f32> {
+        match self {
+            Self::Same(design) => design,
+            Self::Copy(design) => design,
+        }
+    }
+}
+
 /// Blocks that an operand is cut into at most: enough to balance the load, few enough to cost nothing.
 const BLOCKS: usize = 64;
+
+/// Rows of a dense operand that are multiplied together: a block has whole tiles.
+const TILE: usize = 8;
 
 /// Multiplications in a product below which a second thread costs more than it brings.
 const WORTH_THREADS: usize = 2_000_000;
@@ -95,6 +121,11 @@ impl<T: Real> Design<T> {
         }
     }
 
+    /// The same matrix in another number type.
+    pub fn convert<U: Real>(&self) -> Design<U> {
+        Design { forward: self.forward.convert(), transposed: self.transposed.convert(), sparse: self.sparse }
+    }
+
     /// Number of records.
     pub fn rows(&self) -> usize {
         self.forward.rows
@@ -153,15 +184,27 @@ impl<T: Real> Operand<T> {
     fn new(rows: usize, cols: usize, store: Store<T>) -> Self {
         let mut operand = Self { rows, cols, store, blocks: vec![0] };
         let share = operand.stored().div_ceil(BLOCKS).max(1);
+        let tile = if matches!(operand.store, Store::Dense(_)) { TILE } else { 1 };
         let mut filled = 0;
         for i in 0..rows {
             filled += operand.row_len(i);
-            if filled >= share || i + 1 == rows {
+            if (filled >= share && (i + 1) % tile == 0) || i + 1 == rows {
                 operand.blocks.push(i + 1);
                 filled = 0;
             }
         }
         operand
+    }
+
+    fn convert<U: Real>(&self) -> Operand<U> {
+        let all = |values: &[T]| values.iter().map(|x| U::of(x.f64())).collect();
+        let store = match &self.store {
+            Store::Dense(values) => Store::Dense(all(values)),
+            Store::Sparse { starts, indices, values } => {
+                Store::Sparse { starts: starts.clone(), indices: indices.clone(), values: all(values) }
+            }
+        };
+        Operand { rows: self.rows, cols: self.cols, store, blocks: self.blocks.clone() }
     }
 
     fn stored(&self) -> usize {

@@ -1,5 +1,7 @@
 //! Dense matrices, row-major.
 
+use crate::real::Real;
+
 /// A dense matrix of `rows` x `cols` values, stored row after row.
 ///
 /// Matrices made here start at a cache line, so that vector loads of whole rows do not straddle two.
@@ -55,6 +57,16 @@ impl<T: Copy + Default> Mat<T> {
     /// Takes row-major `data`; `None` when its length is not `rows * cols`.
     pub fn from_vec(rows: usize, cols: usize, data: Vec<T>) -> Option<Self> {
         (data.len() == rows * cols).then_some(Self { rows, cols, store: data, start: 0 })
+    }
+
+    /// The same numbers in another type.
+    pub fn convert<U: Real>(&self) -> Mat<U>
+    where
+        T: Real,
+    {
+        let mut out = Mat::zeros(self.rows, self.cols);
+        out.data_mut().iter_mut().zip(self.data()).for_each(|(o, x)| *o = U::of(x.f64()));
+        out
     }
 
     /// Number of rows.

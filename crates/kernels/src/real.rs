@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+use std::sync::Arc;
 
+use crate::design::{Design, Single};
 use crate::simd::Vectors;
 
 /// `f32` (storage of large problems) or `f64` (small problems, where exactness costs nothing).
@@ -35,11 +37,16 @@ pub trait Real:
     fn f64(self) -> f64;
     /// e to the power of a value that is not above zero; exact to about two units in the last place.
     fn exp_nonpositive(self) -> Self;
+    /// A design of this type in f32.
+    fn single(design: &Design<Self>) -> Single<'_>;
 }
 
 impl Real for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    fn single(design: &Design<Self>) -> Single<'_> {
+        Single::Copy(Arc::new(design.convert()))
+    }
     #[inline(always)]
     fn of(x: f64) -> Self {
         x
@@ -82,6 +89,9 @@ impl Real for f64 {
 impl Real for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    fn single(design: &Design<Self>) -> Single<'_> {
+        Single::Same(design)
+    }
     #[inline(always)]
     fn of(x: f64) -> Self {
         x as f32

@@ -82,7 +82,7 @@ unsafe fn sparse_tile<T: Real, V: Lanes<Elem = T>, const K: usize>(
                 let mut sum = [zero::<T, V>(); K];
                 for (&index, &value) in indices.iter().zip(values) {
                     assert!((index as usize) < limit, "column index beyond the panel");
-                    let from = panel.as_ptr().add(index as usize * width + at);
+                    let from = panel.as_ptr().add((index as usize).wrapping_mul(width).wrapping_add(at));
                     let x = V::splat(if squared { value * value } else { value });
                     for k in 0..K {
                         sum[k] = sum[k].add_product(x, V::load(from.add(k * V::N)));
@@ -155,7 +155,12 @@ unsafe fn dense_rows<T: Real, V: Lanes<Elem = T>, const K: usize, const R: usize
         for i in (0..blocks).step_by(R) {
             dense_tile::<T, V, K, R>(a, panel, width, at, run.clone(), out, i);
         }
-        for i in blocks..rows {
+        let mut i = blocks;
+        while i + 4 <= rows {
+            dense_tile::<T, V, K, 4>(a, panel, width, at, run.clone(), out, i);
+            i += 4;
+        }
+        for i in i..rows {
             dense_tile::<T, V, K, 1>(a, panel, width, at, run.clone(), out, i);
         }
     }
@@ -179,19 +184,24 @@ unsafe fn dense_tile<T: Real, V: Lanes<Elem = T>, const K: usize, const R: usize
     // SAFETY: the caller's promise.
     unsafe {
         let mut sum = [[zero::<T, V>(); K]; R];
-        let left = a.data.as_ptr().add(i * a.cols);
-        for j in run {
-            let from = panel.as_ptr().add(j * width + at);
+        let mut left = [a.data.as_ptr().add(i * a.cols + run.start); R];
+        for (r, left) in left.iter_mut().enumerate() {
+            *left = left.add(r * a.cols);
+        }
+        // Pointers that move on, no index arithmetic: its overflow checks would cost more than the sums.
+        let mut from = panel.as_ptr().add(run.start * width + at);
+        for j in 0..run.len() {
             let mut right = [zero::<T, V>(); K];
             for (k, v) in right.iter_mut().enumerate() {
                 *v = V::load(from.add(k * V::N));
             }
             for (r, sum) in sum.iter_mut().enumerate() {
-                let x = V::splat(*left.add(r * a.cols + j));
+                let x = V::splat(*left[r].add(j));
                 for k in 0..K {
                     sum[k] = sum[k].add_product(x, right[k]);
                 }
             }
+            from = from.wrapping_add(width);
         }
         for (r, sum) in sum.into_iter().enumerate() {
             for (k, s) in sum.into_iter().enumerate() {
@@ -260,8 +270,10 @@ unsafe fn lane_dot_tile<T: Real, V: Lanes<Elem = T>>(
     unsafe {
         let mut sum = [zero::<T, V>(); 4];
         let (x, y) = (x.as_ptr().add(at), y.as_ptr().add(at));
-        let term =
-            |sum: V, k: usize| sum.add_product(V::load(x.add(k * x_stride)), V::load(y.add(k * y_stride)));
+        let term = |sum: V, k: usize| {
+            let (x, y) = (x.add(k.wrapping_mul(x_stride)), y.add(k.wrapping_mul(y_stride)));
+            sum.add_product(V::load(x), V::load(y))
+        };
         for k in (0..count / 4 * 4).step_by(4) {
             for (s, sum) in sum.iter_mut().enumerate() {
                 *sum = term(*sum, k + s);
