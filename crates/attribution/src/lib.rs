@@ -17,6 +17,7 @@ mod absent;
 pub mod answer;
 pub mod audit;
 mod benchmark;
+pub mod evidence;
 mod folds;
 pub mod lds;
 pub mod leave_out;
