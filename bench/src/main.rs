@@ -1,6 +1,7 @@
 //! Measuring tools, one subcommand each. What they write, scripts under `bench/` compare with references.
 
 mod data;
+mod evidence;
 mod methods;
 mod npy;
 mod path;
@@ -13,6 +14,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[derive(Parser)]
 enum Command {
+    /// Curation of a community whose truth is known.
+    Evidence(evidence::Args),
     /// Values by the path, with inputs and CPU time.
     Path(path::Args),
     /// Values by any method.
@@ -25,6 +28,7 @@ enum Command {
 
 fn main() -> Result<()> {
     match Command::parse() {
+        Command::Evidence(args) => evidence::run(&args),
         Command::Path(args) => path::run(&args),
         Command::Methods(args) => methods::run(&args),
         Command::Retrain(args) => retrain::run(&args),
