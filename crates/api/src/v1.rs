@@ -1,4 +1,5 @@
 //! Version 1 of the documents.
 
 pub mod appraisal;
+pub mod audit;
 pub mod report;

@@ -3,6 +3,7 @@
 //! [`Node`] is the sequencer: one writer that decides, makes durable, signs, publishes and answers, in that order.
 //! The stages are methods of it, each in the file of its name.
 
+pub mod audit;
 mod cache;
 mod contribute;
 mod datanet;
@@ -25,6 +26,7 @@ mod value;
 mod verify;
 mod worth;
 
+pub use audit::AUDIT;
 pub use contribute::Contributed;
 pub use error::{Kind, NodeError, Result};
 pub use fit::{Answers, Fitted};
@@ -37,5 +39,4 @@ pub use review::Held;
 pub use serve::{Answered, Shaper};
 pub use settle::RecordValue;
 pub use train::CARD;
-pub use value::{AUDIT, Audit};
 pub use verify::{CANNOT_KNOW, Check, Verified, verify};

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use assay_api::v1::appraisal::{Agreement, Closure, Content, GateCount, Gates, Standing, Utility};
+use assay_api::v1::appraisal::{
+    Agreement, Closure, Content, GateCount, Gates, LeaveOneOut, Split, Standing, Utility,
+};
+use assay_api::v1::audit::{Audit, Ranking};
 use assay_api::v1::report::{
     Answer, AnswerRecord, Datanet as Names, EpochSummary, LogHead, ModelCard, MoneyTotals, NetContributor,
     NetReport, PaySpread, Queries, Run, RunAudit, SplitShare, Verification, VerifyAdvice,
@@ -18,12 +21,12 @@ use assay_quality::Reason;
 use assay_tlog::leaf_hash;
 use serde::de::DeserializeOwned;
 
+use crate::audit::AUDIT;
 use crate::error::{NodeError, Result};
 use crate::node::Node;
 use crate::serve::Answered;
 use crate::task::Reading;
 use crate::train::CARD;
-use crate::value::{AUDIT, Audit};
 use crate::verify::CANNOT_KNOW;
 
 /// Name under which the newest report is published.
@@ -69,7 +72,9 @@ impl Node {
         let mut valued = datanet.valuations.values();
         let first = valued.next();
         let valuation = valued.next_back().or(first);
+        let newest = datanet.valuations.keys().next_back().copied();
         let audit: Option<Audit> = self.document(datanet, AUDIT)?;
+        let audit = audit.filter(|audit| audit.subject.entry == newest);
         let card: Option<ModelCard> = self.document(datanet, CARD)?;
         let head = self.checkpoint();
         let contributors = self.contributors(net, datanet, &tally, options);
@@ -98,7 +103,8 @@ impl Node {
             }),
             runs: runs(datanet),
             least_rank: Some(datanet.charter.audit.min_rank_ppm).filter(|p| *p > 0).map(|p| f64::from(p) / MICRO),
-            agreement: audit.map_or_else(Agreement::default, |a| a.agreement),
+            agreement: audit.as_ref().map(agreement).unwrap_or_default(),
+            audit,
             pay: spread(&contributors),
             money: self.money(net, datanet, &tally),
             gates: gates(datanet),
@@ -277,6 +283,21 @@ fn is_of(net: &DatanetId, place: &Place) -> bool {
         | Place::Reward(n) => n == net,
         Place::External | Place::User(_) => false,
     }
+}
+
+/// The ranks of an audit, in few words.
+fn agreement(audit: &Audit) -> Agreement {
+    let by = |what: &str| audit.agreement.iter().find(|ranking| ranking.by == what);
+    let of = |what: &str, r: fn(&Ranking) -> Option<f64>| by(what).and_then(r);
+    let leave_one_out = (audit.drawn.left_out > 0).then(|| LeaveOneOut {
+        pearson: of("value", |r| r.pearson),
+        spearman: of("value", |r| r.spearman),
+        predicted_pearson: of("first_order", |r| r.pearson),
+        predicted_spearman: of("first_order", |r| r.spearman),
+        n: audit.drawn.left_out,
+        on: Split::Test,
+    });
+    Agreement { leave_one_out }
 }
 
 fn runs(datanet: &Datanet) -> Vec<Run> {

@@ -180,7 +180,12 @@ impl Node {
         self.act(&operator, command)
     }
 
-    fn document_command(&self, net: &DatanetId, name: &str, document: &impl Serialize) -> Result<Command> {
+    pub(crate) fn document_command(
+        &self,
+        net: &DatanetId,
+        name: &str,
+        document: &impl Serialize,
+    ) -> Result<Command> {
         let table = self.put_document(document)?;
         let name: Code = name.parse().map_err(NodeError::bug)?;
         Ok(Command::Publish { datanet: net.clone(), name, table })

@@ -2,38 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use assay_api::v1::appraisal::{Agreement, LeaveOneOut, Split};
 use assay_attribution::quantize::{all_micro_bits, micro_bits};
 use assay_attribution::{
-    Examples, Folds, GroupValue, LeaveOutOptions, PathOptions, Progress, ReportFold, Scores, Valuation,
-    ValueFold, leave_out, rank, value,
+    Examples, GroupValue, PathOptions, Progress, ReportFold, Valuation, ValueFold, value,
 };
+use assay_learn::data::{Features, Target};
+use assay_ledger::charter::Charter;
 use assay_ledger::command::{Command, ValueRow};
 use assay_ledger::ids::{AccountId, Code, DatanetId};
 use assay_ledger::limits::ROWS_PER_EVENT;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::audit::{AUDIT, AuditOptions};
+use crate::datanet::SealedRow;
 use crate::error::{NodeError, Result};
 use crate::fit::Fitted;
 use crate::node::Node;
 use crate::snapshot::Member;
 use crate::task::{Reading, columns, index, labels};
 use crate::worth::Found;
-
-/// Name under which the newest audit is published.
-pub const AUDIT: &str = "audit";
-/// Contributors that are left out and retrained without, at most; a larger community is audited by a sample.
-const AUDIT_GROUPS_MAX: usize = 200;
-
-/// Values against what really happens when a contributor is left out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Audit {
-    /// How well they agree.
-    pub agreement: Agreement,
-    /// Bits per row of the reporting fold that are lost without each contributor, by account.
-    pub effect_bits: BTreeMap<String, f64>,
-}
 
 impl Node {
     /// Values the records of the newest model that no earlier run has valued, against the value fold: the path goes
@@ -46,8 +33,8 @@ impl Node {
                 .hint("train one with `assay train`"));
         };
         let logged = trained.valuation;
-        let audit_name: Code = AUDIT.parse().map_err(NodeError::bug)?;
-        let audited = datanet.documents.get(&audit_name).map(|document| document.seq);
+        let audit: Code = AUDIT.parse().map_err(NodeError::bug)?;
+        let audited = datanet.documents.get(&audit).map(|document| document.seq);
         // A crash may have come between a valuation and its audit.
         if logged.is_some() && logged < audited {
             return Err(NodeError::refused(format!(
@@ -55,42 +42,35 @@ impl Node {
             ))
             .hint("take a new snapshot and train on it"));
         }
-        let (charter, weights, snapshot) = (datanet.charter.clone(), trained.weights, trained.snapshot);
-        let run = self.run(net, snapshot, logged)?;
-        let fitted = self.fitted(&weights)?;
-        let sealed = self.sealed(net)?;
-        let read = |rows: &[crate::datanet::SealedRow]| -> Vec<Reading> {
-            rows.iter().map(|r| Reading::of(&charter.task, &r.record)).collect()
-        };
-        let examples =
-            |readings: &[&Reading]| fitted.examples(&columns(&charter.task, readings), &labels(readings));
-        let readings: Vec<&Reading> = run.members.iter().map(|m| &m.reading).collect();
-        let (features, target) = examples(&readings)?;
-        let (value_rows, report_rows) = (read(&sealed.value), read(&sealed.report));
-        let (bench_features, bench_target) = examples(&value_rows.iter().collect::<Vec<_>>())?;
-        let (report_features, report_target) = examples(&report_rows.iter().collect::<Vec<_>>())?;
-        let train = Examples { features: &features, target: &target };
-        let bench = ValueFold::new(Examples { features: &bench_features, target: &bench_target });
-        let report = ReportFold::new(Examples { features: &report_features, target: &report_target });
-
-        let held: Vec<bool> = run.earlier.iter().map(Option::is_some).collect();
-        let options = PathOptions {
-            held_at_one: held.contains(&true).then_some(&held),
-            lambda: fitted.prior.lambda,
-            noise_variance: fitted.prior.noise_variance,
-            nodes: charter.value.nodes as usize,
-            folds: charter.value.folds as usize,
-            seed: charter.value.seed,
-            ..PathOptions::default()
-        };
-        let valuation = value(train, bench, &options, on_progress).map_err(NodeError::invalid)?;
+        let prepared = self.prepared(net, model, logged)?;
+        let valuation = prepared.value(on_progress)?;
         let seq = match logged {
             Some(seq) => seq,
-            None => self.log_valuation(net, model, &run, &valuation)?,
+            None => self.log_valuation(net, model, &prepared.run, &valuation)?,
         };
-        let audit = audit(&fitted, train, report, &valuation, &run, on_progress)?;
-        self.publish_document(net, AUDIT, &audit)?;
+        let options = AuditOptions::default();
+        let audit = self.leave_out(net, seq, &prepared, &valuation, &options, on_progress)?;
+        self.publish_audit(net, seq, audit)?;
         Ok(seq)
+    }
+
+    /// What a valuation of a model reads, with the records that were valued before the one that is `logged`, if it is.
+    pub(crate) fn prepared(&self, net: &DatanetId, model: u64, logged: Option<u64>) -> Result<Prepared> {
+        let datanet = self.datanet(net)?;
+        let trained = datanet.models.get(&model);
+        let trained = trained.ok_or_else(|| NodeError::not_found(format!("no model {model} in {net}")))?;
+        let (charter, fitted) = (datanet.charter.clone(), self.fitted(&trained.weights)?);
+        let run = self.run(net, trained.snapshot, logged)?;
+        let sealed = self.sealed(net)?;
+        let examples =
+            |readings: &[&Reading]| fitted.examples(&columns(&charter.task, readings), &labels(readings));
+        let fold = |rows: &[SealedRow]| {
+            let readings: Vec<Reading> = rows.iter().map(|r| Reading::of(&charter.task, &r.record)).collect();
+            examples(&readings.iter().collect::<Vec<_>>())
+        };
+        let train = examples(&run.members.iter().map(|m| &m.reading).collect::<Vec<_>>())?;
+        let (value, report) = (fold(&sealed.value)?, fold(&sealed.report)?);
+        Ok(Prepared { charter, fitted, run, train, value, report })
     }
 
     /// The records of a snapshot, and what runs before the one that is `logged`, if it is, found them to be worth.
@@ -150,8 +130,62 @@ impl Node {
     }
 }
 
+/// All that a valuation reads.
+pub(crate) struct Prepared {
+    charter: Charter,
+    pub(crate) fitted: Fitted,
+    pub(crate) run: Run,
+    train: (Features, Target),
+    value: (Features, Target),
+    report: (Features, Target),
+}
+
+fn examples((features, target): &(Features, Target)) -> Examples<'_> {
+    Examples { features, target }
+}
+
+impl Prepared {
+    pub(crate) fn train(&self) -> Examples<'_> {
+        examples(&self.train)
+    }
+
+    pub(crate) fn value_fold(&self) -> ValueFold<'_> {
+        ValueFold::new(examples(&self.value))
+    }
+
+    pub(crate) fn report_fold(&self) -> ReportFold<'_> {
+        ReportFold::new(examples(&self.report))
+    }
+
+    /// Names of the classes; none where a number is predicted.
+    pub(crate) fn classes(&self) -> &[String] {
+        &self.charter.task.classes
+    }
+
+    /// Whether some records stand from earlier runs.
+    pub(crate) fn stands(&self) -> bool {
+        self.run.earlier.iter().any(Option::is_some)
+    }
+
+    /// Values of all records.
+    pub(crate) fn value(&self, on_progress: &(dyn Fn(Progress) + Sync)) -> Result<Valuation> {
+        let (rules, prior) = (&self.charter.value, &self.fitted.prior);
+        let held: Vec<bool> = self.run.earlier.iter().map(Option::is_some).collect();
+        let options = PathOptions {
+            held_at_one: self.stands().then_some(&held),
+            lambda: prior.lambda,
+            noise_variance: prior.noise_variance,
+            nodes: rules.nodes as usize,
+            folds: rules.folds as usize,
+            seed: rules.seed,
+            ..PathOptions::default()
+        };
+        value(self.train(), self.value_fold(), &options, on_progress).map_err(NodeError::invalid)
+    }
+}
+
 /// What a run looks at.
-struct Run {
+pub(crate) struct Run {
     members: Vec<Member>,
     /// What earlier runs found each of them to be worth; nothing for those that are new.
     earlier: Vec<Option<Found>>,
@@ -159,7 +193,7 @@ struct Run {
 
 impl Run {
     /// The new records by author, in order: names, and for each record its author's place, or their count.
-    fn newcomers(&self) -> (Vec<AccountId>, Vec<u32>) {
+    pub(crate) fn newcomers(&self) -> (Vec<AccountId>, Vec<u32>) {
         let of = |(member, earlier): (&'_ Member, &Option<Found>)| {
             earlier.is_none().then_some(member.author.clone())
         };
@@ -172,7 +206,7 @@ impl Run {
     }
 
     /// What every record was found to be worth, in the run that valued it.
-    fn found(&self, model: u64, valuation: &Valuation) -> Result<Vec<Found>> {
+    pub(crate) fn found(&self, model: u64, valuation: &Valuation) -> Result<Vec<Found>> {
         let micro = all_micro_bits(&valuation.value_bits).map_err(NodeError::bug)?;
         let se: Vec<f64> = (0..micro.len()).map(|i| valuation.record_se_bits(i)).collect();
         let se = all_micro_bits(&se).map_err(NodeError::bug)?;
@@ -214,48 +248,4 @@ impl Run {
         };
         sums.into_iter().map(row).collect()
     }
-}
-
-/// Leaves the new records of each contributor out and trains again.
-fn audit(
-    fitted: &Fitted,
-    train: Examples<'_>,
-    report: ReportFold<'_>,
-    valuation: &Valuation,
-    run: &Run,
-    on_progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Audit> {
-    let (accounts, owner) = run.newcomers();
-    if accounts.is_empty() {
-        return Ok(Audit { agreement: Agreement::default(), effect_bits: BTreeMap::new() });
-    }
-    let count = accounts.len().min(AUDIT_GROUPS_MAX);
-    // What is beyond the bound, and what earlier runs valued, is one group, which is left out as such and not reported.
-    let groups: Vec<u32> = owner.iter().map(|&g| g.min(count as u32)).collect();
-    let more = groups.contains(&(count as u32));
-    let options = LeaveOutOptions {
-        lambda: fitted.prior.lambda,
-        noise_variance: fitted.prior.noise_variance,
-        ..LeaveOutOptions::default()
-    };
-    let groups = (groups.as_slice(), count + usize::from(more));
-    let folds = Folds { value: None, report: Some(report) };
-    let left = leave_out(train, groups, &fitted.model, folds, &options, on_progress);
-    let left = left.map_err(NodeError::invalid)?;
-    let bits = |scores: &Scores| scores.report.map_or(f64::NAN, |s| s.gain_bits);
-    let effects: Vec<f64> = left.without.iter().take(count).map(|w| bits(&left.full) - bits(w)).collect();
-    let grouped = valuation.group(&owner, accounts.len() + 1);
-    let values: Vec<f64> = grouped.iter().take(count).map(|g| g.value_bits).collect();
-    let predicted: Vec<f64> = grouped.iter().take(count).map(|g| g.marginal_bits).collect();
-    let finite = |x: f64| x.is_finite().then_some(x);
-    let leave_one_out = LeaveOneOut {
-        pearson: finite(rank::pearson(&values, &effects)),
-        spearman: finite(rank::spearman(&values, &effects)),
-        predicted_pearson: finite(rank::pearson(&predicted, &effects)),
-        predicted_spearman: finite(rank::spearman(&predicted, &effects)),
-        n: count as u64,
-        on: Split::Test,
-    };
-    let effect_bits = accounts.iter().map(AccountId::to_string).zip(effects).collect();
-    Ok(Audit { agreement: Agreement { leave_one_out: Some(leave_one_out) }, effect_bits })
 }

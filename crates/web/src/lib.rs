@@ -11,4 +11,5 @@ pub mod text;
 
 pub use pages::RenderError;
 pub use pages::appraisal::render as render_appraisal;
+pub use pages::audit::render as render_audit;
 pub use pages::report::render as render_report;

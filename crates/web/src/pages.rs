@@ -1,6 +1,7 @@
 //! Pages: one typed struct and one template each, in one look.
 
 pub mod appraisal;
+pub mod audit;
 mod parts;
 pub mod report;
 

@@ -3,9 +3,9 @@
 
 mod fixtures;
 
-use assay_web::{render_appraisal, render_report};
+use assay_web::{render_appraisal, render_audit, render_report};
 use base64::Engine;
-use fixtures::{HOSTILE, appraisal, report};
+use fixtures::{HOSTILE, appraisal, audit, report};
 use sha2::Digest;
 
 /// Every kind of document, each with its page.
@@ -20,6 +20,9 @@ fn pages() -> Vec<(&'static str, String)> {
         ("report", render_report(&report::digits()).unwrap()),
         ("empty report", render_report(&report::empty()).unwrap()),
         ("hostile report", render_report(&report::hostile()).unwrap()),
+        ("audit", render_audit(&audit::digits()).unwrap()),
+        ("poor audit", render_audit(&audit::poor()).unwrap()),
+        ("hostile audit", render_audit(&audit::hostile()).unwrap()),
     ]
 }
 
@@ -108,8 +111,12 @@ fn the_policy_names_this_style_and_this_script_and_nothing_else() {
 
 #[test]
 fn hostile_text_is_escaped_disarmed_and_cut() {
-    for html in [render_appraisal(&appraisal::hostile()).unwrap(), render_report(&report::hostile()).unwrap()]
-    {
+    let hostile = [
+        render_appraisal(&appraisal::hostile()).unwrap(),
+        render_report(&report::hostile()).unwrap(),
+        render_audit(&audit::hostile()).unwrap(),
+    ];
+    for html in hostile {
         for text in HOSTILE.iter().filter(|t| t.contains(['<', '>', '"'])) {
             assert!(!html.contains(text), "{text}");
         }
@@ -125,7 +132,9 @@ fn hostile_text_is_escaped_disarmed_and_cut() {
 
 #[test]
 fn no_template_lets_markup_through() {
-    for template in ["appraisal.html", "base.html", "parts.html", "report.html"] {
+    for template in
+        ["appraisal.html", "audit.html", "audit_parts.html", "base.html", "parts.html", "report.html"]
+    {
         let path = format!("{}/templates/{template}", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
         assert!(
@@ -189,6 +198,23 @@ fn every_table_has_headings_and_every_chart_is_named_or_hidden() {
             assert!(named || head.contains("aria-hidden"), "{page}: <svg class=\"{head}>");
         }
     }
+}
+
+#[test]
+fn an_audit_says_what_it_found_and_calls_poor_agreement_poor() {
+    let good = render_audit(&audit::digits()).unwrap();
+    assert_eq!(
+        good.matches("class=\"whisker\"").count(),
+        40,
+        "an interval for each contributor, in both charts"
+    );
+    assert!(good.contains("same to the last bit") && good.contains("Everybody with a record was left out"));
+    assert!(good.contains("What an audit cannot show") && !good.contains("That is poor"));
+    let poor = render_audit(&audit::poor()).unwrap();
+    assert!(poor.contains("That is poor: the charter asks for 0.50 at least"));
+    assert!(poor.contains("lower than perfect knowledge") && poor.contains("were drawn by a seed"));
+    let report = render_report(&report::digits()).unwrap();
+    assert!(report.contains("Pay against what really happens") && report.contains("href=\"#audit\""));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The public report of a datanet: its model against baselines, who earned what, and how to check it.
 
 use super::appraisal::{Agreement, Closure, Content, Gates, Score, Standing, Utility};
+use super::audit::Audit;
 use crate::{Document, Micro};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct NetReport {
     pub least_rank: Option<f64>,
     /// Values checked against real retraining.
     pub agreement: Agreement,
+    /// The newest audit of the newest values, whole; `null` before there is one.
+    #[serde(default)]
+    pub audit: Option<Audit>,
     /// Everyone who contributed, by value, highest first.
     pub contributors: Vec<NetContributor>,
     /// What the gates passed and stopped, by reason.

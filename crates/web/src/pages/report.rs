@@ -2,6 +2,7 @@
 
 mod verdict;
 
+use super::audit::AuditView;
 use super::parts::{
     Fact, GateTable, Mark, Sample, ScoreTable, TEXT_CHARS, ValueChart, Valued, agreement_sentence,
     closure_sentence, full_name, interval, name, table_rows,
@@ -65,6 +66,7 @@ struct Page {
     answers: Vec<AnswerView>,
     closure: Option<String>,
     agreement: Option<String>,
+    audit: Option<AuditView>,
     command: String,
     checks: Vec<String>,
     cannot_know: Vec<String>,
@@ -210,6 +212,7 @@ impl Page {
             answers: r.queries.samples.iter().take(ANSWERS).map(|a| answer(a, &money)).collect(),
             closure: r.closure.as_ref().map(closure_sentence),
             agreement: agreement_sentence(&r.agreement),
+            audit: r.audit.as_ref().map(AuditView::of),
             command: cut(&r.verify.command, 300),
             checks: sentences(&r.verify.checks),
             cannot_know: sentences(&r.cannot_know),
