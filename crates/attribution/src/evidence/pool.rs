@@ -31,7 +31,7 @@ pub enum Reason {
     SomeWrong,
     /// The labels tell no more of the records than chance would.
     LabelsTellNothing,
-    /// The pooled value is below zero with a probability of 97.5% or more.
+    /// The pooled value is below zero with a probability of 97.5% or more; no ground for holding by itself.
     ValueBelowZero,
     /// The value fold loses without these records: they are kept whatever else speaks against them.
     Needed,
@@ -109,7 +109,8 @@ pub(super) fn contributors(
             (harmful >= SURE, Reason::ValueBelowZero),
             (needed[c], Reason::Needed),
         ];
-        let hold = (most || harmful >= SURE) && !needed[c];
+        // Not by value alone: senders of rare classes are below zero on the path and yet needed.
+        let hold = most && !needed[c];
         ContributorEvidence {
             records: rows.len(),
             wrong_share: posterior.iter().enumerate().map(|(g, p)| share(g) * p).sum(),
