@@ -1,5 +1,6 @@
 //! Seeded worlds: communities with known behaviour, attackers, faults, checkers.
 
+pub mod attack;
 pub mod community;
 pub mod digits;
 mod draw;
