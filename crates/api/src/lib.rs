@@ -1,7 +1,7 @@
 //! Wire types: the JSON documents that leave Assay.
 //!
 //! Public so far: the [`Appraisal`](v1::appraisal::Appraisal) of a file, the [`NetReport`](v1::report::NetReport) of a
-//! datanet and the [`Audit`](v1::audit::Audit) of either. All carry their schema's name and version in the field
+//! datanet, the [`Audit`](v1::audit::Audit) of either and the [`RedTeam`](v1::redteam::RedTeam) of a community. All carry their schema's name and version in the field
 //! `schema`; readers ignore fields that they do not know, so fields may be added but never renamed, removed or
 //! given another meaning under the same version. `docs/SCHEMAS.md` describes every field, and a test holds it to
 //! these types.

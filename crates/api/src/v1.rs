@@ -2,4 +2,5 @@
 
 pub mod appraisal;
 pub mod audit;
+pub mod redteam;
 pub mod report;

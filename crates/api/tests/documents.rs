@@ -2,7 +2,7 @@
 //! the description of every field.
 #![allow(clippy::unwrap_used)]
 
-use assay_api::v1::{appraisal::Appraisal, audit::Audit, report::NetReport};
+use assay_api::v1::{appraisal::Appraisal, audit::Audit, redteam::RedTeam, report::NetReport};
 use assay_api::{Document, DocumentError};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 const APPRAISAL: &str = include_str!("appraisal.json");
 const REPORT: &str = include_str!("report.json");
 const AUDIT: &str = include_str!("audit.json");
+const REDTEAM: &str = include_str!("redteam.json");
 const SCHEMAS: &str = include_str!("../../../docs/SCHEMAS.md");
 
 /// Reading an example and writing it gives the example again, so no field was dropped, added or renamed.
@@ -29,6 +30,7 @@ fn examples_read_and_write_back() {
     round_trip::<Appraisal>(APPRAISAL);
     round_trip::<NetReport>(REPORT);
     round_trip::<Audit>(AUDIT);
+    round_trip::<RedTeam>(REDTEAM);
 }
 
 /// Paths of all fields, such as `contributors[].without.effect_bits`.
@@ -68,9 +70,12 @@ fn described(section: &str) -> BTreeSet<String> {
 
 #[test]
 fn schemas_page_describes_every_field_and_no_other() {
-    for (schema, example) in
-        [(Appraisal::SCHEMA, APPRAISAL), (NetReport::SCHEMA, REPORT), (Audit::SCHEMA, AUDIT)]
-    {
+    for (schema, example) in [
+        (Appraisal::SCHEMA, APPRAISAL),
+        (NetReport::SCHEMA, REPORT),
+        (Audit::SCHEMA, AUDIT),
+        (RedTeam::SCHEMA, REDTEAM),
+    ] {
         let section =
             SCHEMAS.split(&format!("\n## `{schema}`")).nth(1).unwrap().split("\n## ").next().unwrap();
         let mut expected = BTreeSet::new();

@@ -152,7 +152,7 @@ impl World<'_> {
             Attack::ExactCopies => self.copies(draw, |_, _| {}),
             Attack::NearCopies => self.copies(draw, |r, draw| scale.edit(r, draw)),
             Attack::TokenEdits => self.copies(draw, |r, draw| scale.rework(r, draw)),
-            Attack::Synonyms if has_text => self.copies(draw, |r, draw| synonyms::replace(r, draw)),
+            Attack::Synonyms if has_text => self.copies(draw, synonyms::replace),
             Attack::CopierRing => (0..RING)
                 .flat_map(|name| (0..n).map(move |i| (name, i)))
                 .map(|(name, i)| {

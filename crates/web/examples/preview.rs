@@ -3,8 +3,8 @@
 #[path = "../tests/fixtures/mod.rs"]
 mod fixtures;
 
-use assay_web::{render_appraisal, render_audit, render_report};
-use fixtures::{appraisal, audit, report};
+use assay_web::{render_appraisal, render_audit, render_redteam, render_report};
+use fixtures::{appraisal, audit, redteam, report};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::path::PathBuf::from(std::env::args().nth(1).ok_or("usage: preview FOLDER")?);
@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("appraisal-hostile", render_appraisal(&appraisal::hostile())?),
         ("appraisal-1000", render_appraisal(&appraisal::community(24))?),
         ("audit", render_audit(&audit::digits())?),
+        ("redteam", render_redteam(&redteam::digits())?),
         ("report", render_report(&report::digits())?),
         ("report-empty", render_report(&report::empty())?),
         ("report-hostile", render_report(&report::hostile())?),

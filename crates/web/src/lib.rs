@@ -12,4 +12,5 @@ pub mod text;
 pub use pages::RenderError;
 pub use pages::appraisal::render as render_appraisal;
 pub use pages::audit::render as render_audit;
+pub use pages::redteam::render as render_redteam;
 pub use pages::report::render as render_report;

@@ -3,6 +3,7 @@
 pub mod appraisal;
 pub mod audit;
 mod parts;
+pub mod redteam;
 pub mod report;
 
 /// A page could not be made.

@@ -3,9 +3,9 @@
 
 mod fixtures;
 
-use assay_web::{render_appraisal, render_audit, render_report};
+use assay_web::{render_appraisal, render_audit, render_redteam, render_report};
 use base64::Engine;
-use fixtures::{HOSTILE, appraisal, audit, report};
+use fixtures::{HOSTILE, appraisal, audit, redteam, report};
 use sha2::Digest;
 
 /// Every kind of document, each with its page.
@@ -17,6 +17,8 @@ fn pages() -> Vec<(&'static str, String)> {
         ("one", render_appraisal(&appraisal::one()).unwrap()),
         ("nothing passed", render_appraisal(&appraisal::nothing_passed()).unwrap()),
         ("hostile", render_appraisal(&appraisal::hostile()).unwrap()),
+        ("red team", render_redteam(&redteam::digits()).unwrap()),
+        ("hostile red team", render_redteam(&redteam::hostile()).unwrap()),
         ("report", render_report(&report::digits()).unwrap()),
         ("empty report", render_report(&report::empty()).unwrap()),
         ("hostile report", render_report(&report::hostile()).unwrap()),
@@ -115,6 +117,7 @@ fn hostile_text_is_escaped_disarmed_and_cut() {
         render_appraisal(&appraisal::hostile()).unwrap(),
         render_report(&report::hostile()).unwrap(),
         render_audit(&audit::hostile()).unwrap(),
+        render_redteam(&redteam::hostile()).unwrap(),
     ];
     for html in hostile {
         for text in HOSTILE.iter().filter(|t| t.contains(['<', '>', '"'])) {
@@ -132,9 +135,15 @@ fn hostile_text_is_escaped_disarmed_and_cut() {
 
 #[test]
 fn no_template_lets_markup_through() {
-    for template in
-        ["appraisal.html", "audit.html", "audit_parts.html", "base.html", "parts.html", "report.html"]
-    {
+    for template in [
+        "appraisal.html",
+        "audit.html",
+        "audit_parts.html",
+        "base.html",
+        "parts.html",
+        "redteam.html",
+        "report.html",
+    ] {
         let path = format!("{}/templates/{template}", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
         assert!(
@@ -162,6 +171,18 @@ fn very_many_contributors_are_cut_in_the_middle_and_counted() {
     assert!(html.len() < 3_000_000, "{} bytes", html.len());
 }
 
+#[test]
+fn a_red_team_says_what_gains_and_what_caught_the_rest() {
+    let html = render_redteam(&redteam::digits()).unwrap();
+    assert!(html.contains("One of 3 attacks earns more than honest work."));
+    assert!(html.contains("More than honest work: inflation.") && html.contains("At a loss: trigger."));
+    assert!(html.contains("35 rejected: exact_duplicate") && html.contains("35 harmful. The mark brings"));
+    assert_eq!(html.matches("<svg class=\"row").count(), 4 + 1, "a bar for each arm, and the axis");
+    let mut none = redteam::digits();
+    none.attacks.clear();
+    assert!(render_redteam(&none).unwrap().contains("None of 0 attacks"));
+}
+
 /// The page without its style and script, which have their own test.
 fn body(html: &str) -> String {
     between(html, "<main>", "</main>").to_owned()
@@ -174,6 +195,7 @@ fn pages_look_as_they_did() {
         "appraisal_nothing_passed",
         body(&render_appraisal(&appraisal::nothing_passed()).unwrap())
     );
+    insta::assert_snapshot!("redteam", body(&render_redteam(&redteam::digits()).unwrap()));
     insta::assert_snapshot!("report_empty", body(&render_report(&report::empty()).unwrap()));
     let top = |html: String| between(&html, "<section class=\"top\">", "</section>").to_owned();
     insta::assert_snapshot!("appraisal_top", top(render_appraisal(&appraisal::community(1)).unwrap()));

@@ -30,7 +30,7 @@ fn rows(n: usize, from: usize) -> Vec<Record> {
 }
 
 /// Both kinds of records, 40 of his own, 120 of others, 60 of the benchmark.
-fn worlds() -> Vec<(Vec<Record>, Vec<Record>, Vec<Record>, Vec<String>)> {
+fn worlds() -> Vec<([Vec<Record>; 3], Vec<String>)> {
     let classes = |records: &[Record]| {
         records
             .iter()
@@ -40,12 +40,12 @@ fn worlds() -> Vec<(Vec<Record>, Vec<Record>, Vec<Record>, Vec<String>)> {
             .collect::<Vec<String>>()
     };
     let make =
-        |of: fn(usize, usize) -> Vec<Record>| (of(40, 0), of(120, 40), of(60, 160), classes(&of(120, 40)));
+        |of: fn(usize, usize) -> Vec<Record>| ([of(40, 0), of(120, 40), of(60, 160)], classes(&of(120, 40)));
     vec![make(texts), make(rows)]
 }
 
 fn each(mut check: impl FnMut(World<'_>)) {
-    for (own, others, benchmark, classes) in &worlds() {
+    for ([own, others, benchmark], classes) in &worlds() {
         check(World { own, others, benchmark, classes });
     }
 }
