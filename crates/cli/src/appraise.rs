@@ -4,6 +4,7 @@
 //! reading and publishing computes on typed tables and touches nothing.
 
 pub(crate) mod args;
+pub(crate) mod audit;
 mod contribute;
 mod estimate;
 mod explain;
@@ -50,7 +51,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     if let Some(threads) = settings.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::failed)?;
     }
-    let folder = Folder::claim(&settings.out, settings.force)?;
+    let folder = Folder::claim(&settings.out, settings.force, &publish::FILES)?;
     let mut progress = Progress::new(settings.json);
     let community = progress.stage("contribute", "read the files", |_| contribute::read(settings))?;
     let (appraisal, table) = appraise(&community, settings, &mut progress)?;

@@ -1,6 +1,7 @@
 //! The commands of a node: one file a stage. Each turns its flags into one document, and words for it.
 
 mod account;
+mod audit;
 mod contribute;
 mod datanet;
 mod init;
@@ -37,6 +38,7 @@ pub(crate) enum NodeCommand {
     Snapshot(snapshot::Args),
     Train(train::Args),
     Value(value::Args),
+    Audit(audit::Args),
     Ask(serve::Args),
     Settle(settle::Args),
     Statement(statement::Args),
@@ -61,6 +63,7 @@ impl NodeCommand {
             Self::Snapshot(args) => (args.at.json, snapshot::run(&args)?),
             Self::Train(args) => (args.at.json, train::run(&args)?),
             Self::Value(args) => (args.at.json, value::run(&args)?),
+            Self::Audit(args) => (args.at.json, audit::run(&args)?),
             Self::Ask(args) => (args.at.json, serve::run(&args)?),
             Self::Settle(args) => (args.at.json, settle::run(&args)?),
             Self::Statement(args) => (args.at.json, statement::run(&args)?),

@@ -139,7 +139,7 @@ impl AppraiseArgs {
 }
 
 /// The name as the table of methods has it; the parser lets no other through.
-fn known(name: &str) -> &'static str {
+pub(super) fn known(name: &str) -> &'static str {
     NAMES.into_iter().find(|known| *known == name).unwrap_or(NAMES[0])
 }
 

@@ -21,9 +21,11 @@ use super::train::Ready;
 use super::value::{Audit, Values, senders};
 use crate::output::Failure;
 
-const JSON: &str = "appraisal.json";
-const TABLE: &str = "records.parquet";
+pub(super) const JSON: &str = "appraisal.json";
+pub(super) const TABLE: &str = "records.parquet";
 const PAGE: &str = "report.html";
+/// What an appraisal writes.
+pub(super) const FILES: [&str; 3] = [JSON, TABLE, PAGE];
 
 /// What the stages found, to be written down.
 pub(crate) struct Results<'a> {
@@ -168,8 +170,13 @@ impl Results<'_> {
         found.chain(not_closed).chain(no_gain).collect()
     }
 
-    /// records.parquet: one row a record of TRAIN, in the order of the file.
+    /// records.parquet.
     pub(crate) fn table(&self) -> Result<Vec<u8>, Failure> {
+        columns::write(&self.columns()?).map_err(Failure::failed)
+    }
+
+    /// One row a record of TRAIN, in the order of the file.
+    pub(crate) fn columns(&self) -> Result<ColumnTable, Failure> {
         let Self { community, gated, values, .. } = self;
         let rows = community.train.labels.len();
         let (mut worth, mut errors) = (vec![0.0; rows], vec![0.0; rows]);
@@ -186,7 +193,7 @@ impl Results<'_> {
         let verdicts = gated.findings.iter().map(|f| f.verdict);
         let reasons = verdicts.clone().map(|v| v.reason().map(|r| r.code().to_owned()));
         let originals = gated.original.iter().map(|o| o.map(|row| community.train.ids[row].clone()));
-        let table = ColumnTable::new("assay.appraisal.records", 1)
+        ColumnTable::new("assay.appraisal.records", 1)
             .with_column("id", community.train.ids.clone())
             .and_then(|t| t.with_column("contributor", senders.collect::<Vec<String>>()))
             .and_then(|t| t.with_column(&format!("value_{unit}"), worth))
@@ -196,8 +203,7 @@ impl Results<'_> {
             })
             .and_then(|t| t.with_column("reason", reasons.collect::<Vec<Option<String>>>()))
             .and_then(|t| t.with_column("original", originals.collect::<Vec<Option<String>>>()))
-            .map_err(Failure::failed)?;
-        columns::write(&table).map_err(Failure::failed)
+            .map_err(Failure::failed)
     }
 }
 
@@ -230,7 +236,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Refuses a folder that holds somebody else's files, before any work is done.
-    pub(crate) fn claim(path: &Path, force: bool) -> Result<Self, Failure> {
+    pub(crate) fn claim(path: &Path, force: bool, ours: &[&str]) -> Result<Self, Failure> {
         let refuse = |what: String| Failure::refused(format!("{}: {what}", path.display()));
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
@@ -239,7 +245,7 @@ impl Folder {
         };
         for entry in entries {
             let name = entry.map_err(|e| refuse(e.to_string()))?.file_name();
-            if !force && ![JSON, TABLE, PAGE].iter().any(|ours| name == *ours) {
+            if !force && !ours.iter().any(|ours| name == *ours) {
                 return Err(refuse(format!("holds {} already", name.display()))
                     .hint("name another folder with --out, or use --force to write into this one"));
             }
@@ -251,16 +257,21 @@ impl Folder {
         &self.path
     }
 
-    /// Writes all files into a new folder beside the old one and puts it in place; the JSON as written.
+    /// Writes an appraisal; the JSON as written.
     pub(crate) fn write(&self, appraisal: &Appraisal, table: &[u8]) -> Result<String, Failure> {
         let json = appraisal.to_json().map_err(Failure::failed)?;
         let page = assay_web::render_appraisal(appraisal).map_err(Failure::failed)?;
-        let failed = |e: io::Error| Failure::failed(format!("{}: {e}", self.path.display()));
-        self.put(&[(PAGE, page.as_bytes()), (TABLE, table), (JSON, json.as_bytes())]).map_err(failed)?;
+        self.put(&[(PAGE, page.as_bytes()), (TABLE, table), (JSON, json.as_bytes())])?;
         Ok(json)
     }
 
-    fn put(&self, files: &[(&str, &[u8])]) -> io::Result<()> {
+    /// Writes these files, which are all that this program writes here.
+    pub(crate) fn put(&self, files: &[(&str, &[u8])]) -> Result<(), Failure> {
+        self.replace(files).map_err(|e| Failure::failed(format!("{}: {e}", self.path.display())))
+    }
+
+    /// Into a new folder beside the old one, which is then put in place.
+    fn replace(&self, files: &[(&str, &[u8])]) -> io::Result<()> {
         let parent = match self.path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),

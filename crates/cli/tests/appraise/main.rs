@@ -1,6 +1,7 @@
 //! `assay appraise` as a user runs it: the binary, on files.
 #![allow(clippy::unwrap_used)]
 
+mod audit;
 mod bad_input;
 mod community;
 mod methods;

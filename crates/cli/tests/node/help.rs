@@ -30,6 +30,7 @@ fn every_command_has_examples() {
         "snapshot",
         "train",
         "value",
+        "audit",
         "ask",
         "settle",
         "statement",

@@ -275,7 +275,11 @@ impl Case<'_> {
         let game = Shapley { orders, ..Shapley::default() };
         let played = group_shapley(train, (&teams, names.len()), self.value, (&setting, &game), on_progress)
             .map_err(NodeError::invalid)?;
-        let exact = played.squares.iter().all(|s| *s == 0.0);
+        // As many samples as there are coalitions: all of them were trained.
+        let exact = played
+            .count
+            .iter()
+            .all(|&n| u32::try_from(names.len()).ok().and_then(|k| 1_u64.checked_shl(k)) == Some(n));
         let error = |k: usize| if exact { 0.0 } else { played.variance(k).sqrt() };
         let effect = |k: usize| Effect { bits: played.mean[k], se_bits: error(k), rows: orders };
         Ok(Some(ShapleyCheck {
