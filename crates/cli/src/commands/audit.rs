@@ -17,12 +17,9 @@ use crate::progress::Progress;
 
 const EXAMPLES: &str = "\
 Examples:
-  The newest values of a datanet, published as an event, a table and a section of the report:
-    assay audit --net intents
-
-  An appraisal of files, by everything that can be checked:
-    assay audit train.jsonl --valid valid.jsonl --test test.jsonl --of appraisal --out audit \\
-      --clusters --orders 50 --against influence
+  assay audit --net intents
+  assay audit train.jsonl --valid valid.jsonl --test test.jsonl --of appraisal --out audit
+  assay audit --clusters --orders 50 --against influence
 
 docs/AUDIT.md says what each number means, and what no audit can show.";
 
