@@ -5,15 +5,15 @@
 
 pub(crate) mod args;
 pub(crate) mod audit;
-mod contribute;
+pub(crate) mod contribute;
 mod estimate;
 mod explain;
-mod gate;
-mod publish;
+pub(crate) mod gate;
+pub(crate) mod publish;
 mod score;
 mod summary;
-mod train;
-mod value;
+pub(crate) mod train;
+pub(crate) mod value;
 
 use std::path::PathBuf;
 
@@ -26,6 +26,7 @@ use contribute::Community;
 use publish::{Folder, Results};
 
 /// What is to be done, as resolved from the flags.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) train: PathBuf,
     pub(crate) valid: PathBuf,

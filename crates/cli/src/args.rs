@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::appraise::args::AppraiseArgs;
 use crate::commands::NodeCommand;
 use crate::demo;
+use crate::redteam::args::RedteamArgs;
 
 /// What each record of a dataset is worth, in bits, and books of it that anyone can recompute.
 #[derive(Parser)]
@@ -21,6 +22,7 @@ pub(crate) enum Command {
     Appraise(Box<AppraiseArgs>),
     /// Walks a community of known behaviour through the whole path, on bundled handwritten digits.
     Demo(DemoArgs),
+    Redteam(Box<RedteamArgs>),
     #[command(flatten)]
     Node(Box<NodeCommand>),
 }

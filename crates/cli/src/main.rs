@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod output;
 mod progress;
+mod redteam;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         args::Command::Demo(args) => demo::run(&args.resolve()),
         args::Command::Appraise(args) => args.resolve().and_then(|settings| appraise::run(&settings)),
+        args::Command::Redteam(args) => args.resolve().and_then(|settings| redteam::run(&settings)),
         args::Command::Node(command) => command.run(),
     };
     output::finish(outcome)

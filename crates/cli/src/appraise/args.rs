@@ -48,28 +48,8 @@ pub(crate) struct AppraiseArgs {
     #[arg(long)]
     force: bool,
 
-    /// Column of text to learn from [default: text, unless --features is given]
-    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
-    text: Option<String>,
-    /// Numeric columns to learn from, by commas, or auto for all that have no other use [default: auto when there
-    /// is no text]
-    #[arg(long, value_name = "COLUMNS|auto", help_heading = "Columns")]
-    features: Option<String>,
-    /// Column that is to be predicted [default: label]
-    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
-    label: Option<String>,
-    /// Column that says who sent a record [default: contributor]
-    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
-    by: Option<String>,
-    /// Column of record ids [default: id, else line numbers]
-    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
-    id: Option<String>,
-    /// Column of times, ISO 8601 or numbers; of copies the earliest counts [default: time, else file order]
-    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
-    time: Option<String>,
-    /// Predict classes, or a number [default: a number if the labels have fractions]
-    #[arg(long, value_name = "TASK", help_heading = "Columns")]
-    task: Option<TaskArg>,
+    #[command(flatten)]
+    columns: ColumnArgs,
 
     /// What gives the values: the path is the rule of pay, and only its values add up to the gain
     #[arg(long, value_name = "METHOD", default_value = "path", value_parser = NAMES, help_heading = "Method")]
@@ -98,34 +78,70 @@ pub(crate) struct AppraiseArgs {
     json: bool,
 }
 
+/// Which columns are what.
+#[derive(Args)]
+pub(crate) struct ColumnArgs {
+    /// Column of text to learn from [default: text, unless --features is given]
+    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
+    text: Option<String>,
+    /// Numeric columns to learn from, by commas, or auto for all that have no other use [default: auto when there
+    /// is no text]
+    #[arg(long, value_name = "COLUMNS|auto", help_heading = "Columns")]
+    features: Option<String>,
+    /// Column that is to be predicted [default: label]
+    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
+    label: Option<String>,
+    /// Column that says who sent a record [default: contributor]
+    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
+    by: Option<String>,
+    /// Column of record ids [default: id, else line numbers]
+    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
+    id: Option<String>,
+    /// Column of times, ISO 8601 or numbers; of copies the earliest counts [default: time, else file order]
+    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
+    time: Option<String>,
+    /// Predict classes, or a number [default: a number if the labels have fractions]
+    #[arg(long, value_name = "TASK", help_heading = "Columns")]
+    task: Option<TaskArg>,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum TaskArg {
     Classification,
     Regression,
 }
 
+impl ColumnArgs {
+    /// Roles of columns, and the task if one is asked for.
+    pub(crate) fn resolve(self) -> Result<(ColumnRoles, Option<Task>), Failure> {
+        let roles = ColumnRoles {
+            text: self.text,
+            features: self.features.as_deref().map(feature_choice).transpose()?,
+            label: self.label,
+            by: self.by,
+            id: self.id,
+            time: self.time,
+        };
+        let task = self.task.map(|task| match task {
+            TaskArg::Classification => Task::Classification,
+            TaskArg::Regression => Task::Regression,
+        });
+        Ok((roles, task))
+    }
+}
+
 impl AppraiseArgs {
     /// Flags to settings.
     pub(crate) fn resolve(self) -> Result<Settings, Failure> {
-        let features = self.features.as_deref().map(feature_choice).transpose()?;
+        let (roles, task) = self.columns.resolve()?;
         Ok(Settings {
             train: self.train,
             valid: self.valid,
             test: self.test,
             out: self.out,
             force: self.force,
-            roles: ColumnRoles {
-                text: self.text,
-                features,
-                label: self.label,
-                by: self.by,
-                id: self.id,
-                time: self.time,
-            },
-            task: self.task.map(|task| match task {
-                TaskArg::Classification => Task::Classification,
-                TaskArg::Regression => Task::Regression,
-            }),
+            roles,
+            task,
             gates: !self.no_gates,
             retrain: !self.no_retrain,
             seed: self.seed,

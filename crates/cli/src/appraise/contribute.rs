@@ -20,6 +20,7 @@ const EXAMPLES: usize = 5;
 const FEW_VALID_ROWS: usize = 100;
 
 /// One file, taken apart by role. All lists have one entry a record.
+#[derive(Clone)]
 pub(crate) struct Part {
     pub(crate) input: Input,
     /// The file as the user named it.
@@ -32,6 +33,7 @@ pub(crate) struct Part {
 }
 
 /// Everything that was read, checked against each other.
+#[derive(Clone)]
 pub(crate) struct Community {
     pub(crate) roles: Roles,
     /// What the labels of TRAIN are; `None` when a number is predicted.
@@ -187,7 +189,7 @@ impl Part {
 }
 
 /// Distinct names in ascending order, and the place of each entry among them.
-fn groups(names: Vec<String>) -> (Vec<String>, Vec<u32>) {
+pub(crate) fn groups(names: Vec<String>) -> (Vec<String>, Vec<u32>) {
     let mut index: BTreeMap<&str, u32> = names.iter().map(|n| (n.as_str(), 0)).collect();
     index.values_mut().zip(0..).for_each(|(at, n)| *at = n);
     let of = names.iter().map(|n| index[n.as_str()]).collect();
