@@ -248,7 +248,6 @@ impl<'a, T: Real> Walk<'a, T> {
         let on_bench = self.bench.problem.at(end.point.theta.clone());
         let dual = self.dual(1.0, 1.0, &end.point, &on_bench);
         let marginal_bits = self.marginals(&end.point, &dual);
-        let absent_fold_bits = self.absent_folds(&end.point, &on_bench, &dual);
         on_progress(Progress { stage: "values", done: count + 1, total: count + 1 });
         self.centre_folds();
         let moves = self.problem.weights().iter().any(|w| *w > 0.0);
@@ -272,7 +271,6 @@ impl<'a, T: Real> Walk<'a, T> {
             weights: self.problem.weights_at(1.0),
             marginal_bits,
             fold_bits: self.fold_bits,
-            absent_fold_bits,
             fold_sizes: self.bench.fold_sizes.clone(),
             model: to_model(self.problem.family(), &end.point.theta),
         }
@@ -300,32 +298,6 @@ impl<'a, T: Real> Walk<'a, T> {
         let mut out = of(self.problem, end);
         if let Some(absent) = self.absent {
             out.extend(of(absent, &absent.at(end.theta.clone())));
-        }
-        out
-    }
-
-    /// Marginals of the absent records against each fold alone: absent records x folds.
-    fn absent_folds(&mut self, end: &Point<T>, on_bench: &Point<T>, dual: &Mat<T>) -> Mat<f64> {
-        let folds = self.fold_bits.cols();
-        let Some(absent) = self.absent.filter(|_| folds > 0) else { return Mat::zeros(0, folds) };
-        let residuals = absent.weighted_residuals(|_| -1.0, &absent.at(end.theta.clone()));
-        let mean = record_products(absent.design(), dual, &residuals);
-        let gradient = self.bench.mean_gradient(on_bench);
-        let mut curvature = self.problem.curvature(1.0, end);
-        let stop = Stop { tolerance: self.tolerances.folds, iterations: PRODUCTS_A_SOLVE };
-        let mut out = Mat::zeros(mean.rows(), folds);
-        for (folds, trail) in &mut self.deviations {
-            let right = self.bench.fold_deviations(on_bench, folds.clone(), &gradient);
-            let guess = trail.guess(1.0);
-            let cold = guess.is_none();
-            let mut x = guess.unwrap_or_else(|| Mat::zeros(right.rows(), right.cols()));
-            let solved = cg::solve(&mut curvature, &right, &mut x, self.problem.lanes(), cold, stop);
-            self.products += solved.iterations * folds.len();
-            let deviations = record_products(absent.design(), &x, &residuals);
-            for i in 0..out.rows() {
-                let row = out.row_mut(i)[folds.clone()].iter_mut().zip(deviations.row(i));
-                row.for_each(|(out, deviation)| *out = mean.row(i)[0] + deviation);
-            }
         }
         out
     }

@@ -38,9 +38,6 @@ pub struct Valuation {
     /// Value of each record against each fold of the benchmark alone, records x folds. Its mean weighted by
     /// `fold_sizes` is `value_bits`. No columns when intervals were not asked for.
     pub fold_bits: Mat<f64>,
-    /// Marginals of the records of weight 0 against each fold alone, in the order of those records: records of weight
-    /// 0 x folds. What adding each to the finished model would change.
-    pub absent_fold_bits: Mat<f64>,
     /// Benchmark examples in each fold.
     pub fold_sizes: Vec<usize>,
     /// The model with all records (t = 1).
@@ -69,33 +66,34 @@ pub struct GroupValue {
 }
 
 impl Valuation {
-    /// Charges those whose records were kept out of training with what these would have done to the finished model:
-    /// record i belongs to group `groups[i]`. A group whose records of weight 0 would together have harmed gets their
-    /// marginals as values, by fold too; to a group whose would not, they stay worth nothing. The sum of what was
-    /// charged, at most 0: `sum_bits` stays that of the path.
+    /// Charges those whose records were kept out of training with what these were worth in it: `all` is the valuation
+    /// of the same records where none was kept out, and record i belongs to group `groups[i]`. A group whose records of
+    /// weight 0 were together worth less than nothing gets their values of `all`, by fold too; to a group whose were
+    /// not, they stay worth nothing. The sum of what was charged, at most 0: `sum_bits` stays that of the path.
     ///
     /// Whole groups are charged and not records: of a hundred harmless records fifty look harmful by noise. Cutting a
     /// group in two can only charge more. Records of no group below `count` are charged to nobody.
     ///
     /// # Panics
-    /// When there is not one group a record.
-    pub fn charge_absent(&mut self, groups: &[u32], count: usize) -> f64 {
+    /// When there is not one group a record, or the valuations are not of the same records.
+    pub fn charge_absent(&mut self, all: &Self, groups: &[u32], count: usize) -> f64 {
         assert_eq!(groups.len(), self.value_bits.len(), "one group a record");
+        assert_eq!(all.value_bits.len(), self.value_bits.len(), "valuations of the same records");
         let absent: Vec<usize> = (0..groups.len()).filter(|&i| self.weights[i] == 0.0).collect();
-        let mut harm = vec![0.0; count];
+        let mut worth = vec![0.0; count];
         for &i in &absent {
-            if let Some(harm) = harm.get_mut(groups[i] as usize) {
-                *harm += self.marginal_bits[i];
+            if let Some(worth) = worth.get_mut(groups[i] as usize) {
+                *worth += all.value_bits[i];
             }
         }
-        let charged = |i: &usize| harm.get(groups[*i] as usize).is_some_and(|harm| *harm < 0.0);
-        for (k, &i) in absent.iter().enumerate().filter(|(_, i)| charged(i)) {
-            self.value_bits[i] = self.marginal_bits[i];
-            if k < self.absent_fold_bits.rows() {
-                self.fold_bits.row_mut(i).copy_from_slice(self.absent_fold_bits.row(k));
+        let harmful = |i: &&usize| worth.get(groups[**i] as usize).is_some_and(|worth| *worth < 0.0);
+        for &i in absent.iter().filter(harmful) {
+            self.value_bits[i] = all.value_bits[i];
+            if all.fold_bits.cols() == self.fold_bits.cols() {
+                self.fold_bits.row_mut(i).copy_from_slice(all.fold_bits.row(i));
             }
         }
-        harm.iter().filter(|harm| **harm < 0.0).sum()
+        worth.iter().filter(|worth| **worth < 0.0).sum()
     }
 
     /// Standard error of the value of record `i`; NaN with fewer than two folds.

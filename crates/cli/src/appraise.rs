@@ -6,6 +6,7 @@
 pub(crate) mod args;
 pub(crate) mod audit;
 pub(crate) mod contribute;
+pub(crate) mod curate;
 mod estimate;
 mod explain;
 pub(crate) mod gate;
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) roles: ColumnRoles,
     pub(crate) task: Option<Task>,
     pub(crate) gates: bool,
+    /// Whether evidence may take records out of training.
+    pub(crate) curate: bool,
     pub(crate) retrain: bool,
     pub(crate) seed: u64,
     pub(crate) nodes: usize,
@@ -70,11 +73,14 @@ fn appraise(
     let gated = progress.stage("gate", "look for copies", |_| gate::gate(community, settings.gates))?;
     let ready =
         progress.stage("train", "choose features and prior", |_| train::prepare(community, &gated, seed))?;
-    let values = progress.stage("value", "value every record", |stage| {
+    let mut values = progress.stage("value", "value every record", |stage| {
         value::values(community, &gated, &ready, settings, stage)
     })?;
+    progress.stage("curate", "pool the evidence, value what it leaves", |stage| {
+        curate::curate(&mut values, community, &gated, &ready, settings, stage)
+    })?;
     let scores = progress.stage("score", "train and score the alternatives", |_| {
-        score::scores(community, &gated, &ready, &values, seed)
+        score::scores(&gated, &ready, &values, seed)
     })?;
     let audit = if settings.retrain {
         progress.stage("audit", "train again without each contributor", |stage| {

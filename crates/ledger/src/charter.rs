@@ -119,6 +119,8 @@ pub struct ValueRules {
     pub folds: u32,
     /// Seed of everything drawn.
     pub seed: u64,
+    /// Whether pooled evidence may keep records out of training.
+    pub curate: bool,
     /// Which copies share one unit of weight.
     pub share_copies: ShareCopies,
     /// Part of a unit of weight that a near copy of somebody's earlier record keeps; the rest is the first comer's.
@@ -127,7 +129,14 @@ pub struct ValueRules {
 
 impl Default for ValueRules {
     fn default() -> Self {
-        Self { nodes: 16, folds: 8, seed: 0, share_copies: ShareCopies::default(), near_weight_ppm: 0 }
+        Self {
+            nodes: 16,
+            folds: 8,
+            seed: 0,
+            curate: true,
+            share_copies: ShareCopies::default(),
+            near_weight_ppm: 0,
+        }
     }
 }
 

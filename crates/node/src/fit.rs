@@ -1,5 +1,6 @@
 //! A model with all that is needed to use it again: features, labels, prior, weights.
 
+use assay_attribution::Examples;
 use assay_learn::crossval::{CrossOptions, CrossValidation, choose_lambda};
 use assay_learn::data::{Columns, Features, Target};
 use assay_learn::evaluate::{Gaussian, Scores, score_classes, score_numbers};
@@ -47,6 +48,15 @@ pub struct Fitted {
     pub prior: CrossValidation,
     /// The weights.
     pub model: Model,
+    /// What each record of the snapshot weighed in training; nothing when each weighed one.
+    #[serde(default)]
+    pub record_weights: Option<Vec<f64>>,
+    /// What each would weigh if only copies weighed less; nothing when there are none.
+    #[serde(default)]
+    pub copy_weights: Option<Vec<f64>>,
+    /// Records that the evidence kept out of training, by their place in the snapshot.
+    #[serde(default)]
+    pub withheld: Vec<u32>,
 }
 
 impl Fitted {
@@ -57,14 +67,27 @@ impl Fitted {
         let target = answers.encode(labels)?;
         let options = CrossOptions { seed, ..CrossOptions::default() };
         let prior = choose_lambda(&features, &target, &options).map_err(NodeError::invalid)?;
-        let model = solve(&features, &target, &prior)?;
-        Ok(Self { featurizer, answers, prior, model })
+        let model = solve(&features, &target, &prior, None)?;
+        Ok(Self {
+            featurizer,
+            answers,
+            prior,
+            model,
+            record_weights: None,
+            copy_weights: None,
+            withheld: Vec::new(),
+        })
     }
 
     /// The same features and prior, fitted to other records: what a comparison needs.
     pub fn refit(&self, columns: &Columns, labels: &[String]) -> Result<Model> {
         let (features, target) = self.examples(columns, labels)?;
-        solve(&features, &target, &self.prior)
+        solve(&features, &target, &self.prior, None)
+    }
+
+    /// The same features and prior, fitted to records of these weights.
+    pub(crate) fn weighed(&self, train: Examples<'_>, weights: &[f64]) -> Result<Model> {
+        solve(train.features, train.target, &self.prior, Some(weights))
     }
 
     /// Features and targets of other records.
@@ -78,8 +101,14 @@ impl Fitted {
     }
 }
 
-fn solve(features: &Features, target: &Target, prior: &CrossValidation) -> Result<Model> {
+fn solve(
+    features: &Features,
+    target: &Target,
+    prior: &CrossValidation,
+    weights: Option<&[f64]>,
+) -> Result<Model> {
     let options = FitOptions {
+        weights,
         lambda: prior.lambda,
         noise_variance: prior.noise_variance,
         tolerance: TOLERANCE,

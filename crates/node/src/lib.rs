@@ -6,6 +6,7 @@
 pub mod audit;
 mod cache;
 mod contribute;
+mod curate;
 mod datanet;
 mod error;
 mod fit;

@@ -241,6 +241,7 @@ impl Node {
             lambda: fitted.prior.lambda,
             noise_variance: fitted.prior.noise_variance,
             nodes: datanet.charter.value.nodes as usize,
+            weights: fitted.record_weights.as_deref(),
             ..AnswerOptions::default()
         };
         let train = Examples { features: &features, target: &target };

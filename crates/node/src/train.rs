@@ -41,8 +41,10 @@ impl Node {
         let answers = answers(&charter, &labels(&readings))?;
         let seed = charter.value.seed;
         let fitted = Fitted::fit(&columns(&charter.task, &readings), &labels(&readings), answers, seed)?;
+        let (fitted, curation) = self.curate(net, &charter, fitted, &members)?;
         let pool = self.random_pool(net, members.len(), seed)?;
-        let card = self.score(net, &charter, &fitted, members.len(), pool.as_deref(), &snapshot_root)?;
+        let mut card = self.score(net, &charter, &fitted, members.len(), pool.as_deref(), &snapshot_root)?;
+        card.curation = curation;
 
         let weights = serde_json::to_vec(&fitted)?;
         let weights_digest = Digest::of(&weights);
@@ -52,6 +54,7 @@ impl Node {
             "code": env!("CARGO_PKG_VERSION"),
             "snapshot_root": snapshot_root.to_string(),
             "records": members.len(),
+            "withheld": fitted.withheld.len(),
             "family": card.family,
             "lambda": fitted.prior.lambda,
             "noise_variance": fitted.prior.noise_variance,
@@ -145,6 +148,7 @@ impl Node {
         Ok(ModelCard {
             snapshot_root: snapshot_root.to_string(),
             family: family(charter).to_owned(),
+            curation: None,
             base: bench.score(&base, 0)?,
             random_pool: pooled.as_ref().map(|m| bench.score(m, records)).transpose()?,
             snapshot: bench.score(&fitted.model, records)?,

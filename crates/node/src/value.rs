@@ -46,7 +46,7 @@ impl Node {
         let valuation = prepared.value(on_progress)?;
         let seq = match logged {
             Some(seq) => seq,
-            None => self.log_valuation(net, model, &prepared.run, &valuation)?,
+            None => self.log_valuation(net, model, &prepared.fitted, &prepared.run, &valuation)?,
         };
         let options = AuditOptions::default();
         let audit = self.leave_out(net, seq, &prepared, &valuation, &options, on_progress)?;
@@ -89,6 +89,7 @@ impl Node {
         &mut self,
         net: &DatanetId,
         model: u64,
+        fitted: &Fitted,
         run: &Run,
         valuation: &Valuation,
     ) -> Result<u64> {
@@ -113,7 +114,7 @@ impl Node {
             base_microbits: bits(valuation.base_bits)?,
             full_microbits: bits(valuation.full_bits)?,
             sum_microbits: rows.iter().map(|r| r.value_microbits).sum(),
-            withheld_microbits: 0,
+            withheld_microbits: run.withheld(&fitted.withheld, model, &found),
             nodes: valuation.nodes as u32,
             recipe: recipe.sha256,
             table,
@@ -172,6 +173,7 @@ impl Prepared {
         let (rules, prior) = (&self.charter.value, &self.fitted.prior);
         let held: Vec<bool> = self.run.earlier.iter().map(Option::is_some).collect();
         let options = PathOptions {
+            weights: self.fitted.record_weights.as_deref(),
             held_at_one: self.stands().then_some(&held),
             lambda: prior.lambda,
             noise_variance: prior.noise_variance,
@@ -180,7 +182,16 @@ impl Prepared {
             seed: rules.seed,
             ..PathOptions::default()
         };
-        value(self.train(), self.value_fold(), &options, on_progress).map_err(NodeError::invalid)
+        let walk = |options: &PathOptions<'_>| {
+            value(self.train(), self.value_fold(), options, on_progress).map_err(NodeError::invalid)
+        };
+        let mut valuation = walk(&options)?;
+        if !self.fitted.withheld.is_empty() {
+            // What was withheld is charged with what it would have been worth in training.
+            let all = walk(&PathOptions { weights: self.fitted.copy_weights.as_deref(), ..options })?;
+            self.run.charge(&self.fitted, &all, &mut valuation);
+        }
+        Ok(valuation)
     }
 }
 
@@ -203,6 +214,21 @@ impl Run {
         let owner =
             authors.iter().map(|author| author.as_ref().map_or(none, |author| places[author])).collect();
         (places.keys().map(|account| (*account).clone()).collect(), owner)
+    }
+
+    /// Charges the authors of new records that evidence kept out of training.
+    fn charge(&self, fitted: &Fitted, all: &Valuation, valuation: &mut Valuation) {
+        let (newcomers, owner) = self.newcomers();
+        let nobody = newcomers.len() as u32;
+        let mut charged = vec![nobody; owner.len()];
+        fitted.withheld.iter().for_each(|&i| charged[i as usize] = owner[i as usize]);
+        valuation.charge_absent(all, &charged, newcomers.len());
+    }
+
+    /// The sum of what this run charged for records that were kept out of training.
+    fn withheld(&self, places: &[u32], model: u64, found: &[Found]) -> i64 {
+        let of_run = places.iter().map(|&i| &found[i as usize]).filter(|found| found.model == model);
+        of_run.map(|found| found.value_microbits).sum()
     }
 
     /// What every record was found to be worth, in the run that valued it.

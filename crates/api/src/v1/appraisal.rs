@@ -27,6 +27,9 @@ pub struct Appraisal {
     pub estimators: Vec<Estimator>,
     /// The model whose gain is shared out.
     pub model: Model,
+    /// What was kept out of training by all evidence together; `null` where that was not asked.
+    #[serde(default)]
+    pub curation: Option<Curation>,
     /// Scores of the models trained on everything, on what the gates passed, and on what was kept.
     pub scores: Scores,
     /// Everyone who sent a record, by value, highest first.
@@ -218,7 +221,7 @@ pub struct ScoreSet {
     pub submitted: Score,
     /// Trained on everything that passed the gates.
     pub gated: Score,
-    /// As `gated`, without the contributors whose interval lies below zero; `null` if there are none.
+    /// Trained on what the evidence leaves of that, as it weighs it; `null` where that is everything.
     pub curated: Option<Score>,
 }
 
@@ -300,8 +303,96 @@ pub struct Contributor {
     pub duplicates: u64,
     /// Records stopped by any gate, duplicates included.
     pub rejected: u64,
+    /// What the evidence says of the records; `null` where that was not asked, or no record passed the gates.
+    #[serde(default)]
+    pub suspicion: Option<Suspicion>,
     /// Scores of a model really retrained without this contributor, if that was done.
     pub without: Option<Without>,
+}
+
+/// What pooled evidence says of one contributor's records that passed the gates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Suspicion {
+    /// Share of the records that are wrong: another label than the right one, or no content (0 to 1).
+    pub wrong_share: f64,
+    /// Lower end of the 95% interval of `wrong_share`.
+    pub wrong_low: f64,
+    /// Upper end of it.
+    pub wrong_high: f64,
+    /// Bits that a label tells of its record beyond the contributor's own frequencies, by models that never saw the
+    /// contributor: about zero for labels drawn at random.
+    pub label_bits: f64,
+    /// Records kept out of training.
+    pub withheld: u64,
+    /// Whether the contributor's records are trained on.
+    pub verdict: Verdict,
+    /// Stable codes of what speaks for or against: `most_wrong`, `some_wrong`, `labels_tell_nothing`,
+    /// `value_below_zero`, `needed`.
+    pub reasons: Vec<String>,
+}
+
+/// What to do with a contributor's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Train on them, the probably wrong ones aside.
+    Keep,
+    /// Train on none before people have looked.
+    Hold,
+}
+
+/// What was kept out of training, and why that is better.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curation {
+    /// How records were weighed; `keep all` where nothing else was better for sure.
+    pub choice: String,
+    /// Records of weight zero.
+    pub withheld: u64,
+    /// Precision of the prior that goes with it.
+    pub lambda: f64,
+    /// Bits more than with all records, on the benchmark, which chose: see `scores.test` for a fair figure.
+    pub more_bits: f64,
+    /// Lower end of the 95% interval of `more_bits`.
+    pub low_bits: f64,
+    /// Upper end of it.
+    pub high_bits: f64,
+    /// Charged, in bits, to those whose records were kept out and would have harmed; at most 0. Not part of the
+    /// closure.
+    pub charged_bits: f64,
+    /// Every way of weighing that was tried, `keep all` first.
+    pub trials: Vec<Trial>,
+    /// Records that people should look at first, the most bits a look first.
+    pub review: Vec<Wanted>,
+}
+
+/// One way of weighing records, on the benchmark.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// How records were weighed.
+    pub choice: String,
+    /// Sum of their weights.
+    pub records: f64,
+    /// Bits per row over the base.
+    pub gain_bits: f64,
+    /// Bits more than with all records.
+    pub more_bits: f64,
+    /// Standard error of `more_bits`.
+    pub se_bits: f64,
+}
+
+/// A record that people should look at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Id of the record.
+    pub id: String,
+    /// Who sent it.
+    pub contributor: String,
+    /// The label sent.
+    pub label: String,
+    /// Probability that the record is wrong.
+    pub p_wrong: f64,
+    /// Bits that a look is expected to move.
+    pub bits: f64,
 }
 
 /// Scores of the model retrained without one contributor.

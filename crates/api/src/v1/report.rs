@@ -90,6 +90,9 @@ pub struct ModelCard {
     pub snapshot_root: String,
     /// Model family in words.
     pub family: String,
+    /// What pooled evidence kept out of training; `null` where the charter does not ask for it.
+    #[serde(default)]
+    pub curation: Option<Curation>,
     /// The model before any record.
     pub base: Score,
     /// Trained on as many records as the snapshot, drawn at random from everything submitted.
@@ -98,6 +101,21 @@ pub struct ModelCard {
     pub snapshot: Score,
     /// Paired differences between the snapshot's model and the others.
     pub differences: Vec<PairedDifference>,
+}
+
+/// What pooled evidence kept out of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curation {
+    /// How records were weighed; `keep all` where nothing else was better for sure.
+    pub choice: String,
+    /// Records of the snapshot that weigh nothing.
+    pub withheld: u64,
+    /// Bits more than with all records, on the fold that measures value, which chose.
+    pub more_bits: f64,
+    /// Lower end of the 95% interval of `more_bits`.
+    pub low_bits: f64,
+    /// Upper end of it.
+    pub high_bits: f64,
 }
 
 /// Snapshot's model minus another on the same rows, by paired bootstrap, with 95% intervals.

@@ -21,6 +21,17 @@ pub enum Choice {
     ByProbability,
 }
 
+impl std::fmt::Display for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("keep all"),
+            Self::WithoutHarmful => f.write_str("without contributors most of whose records are wrong"),
+            Self::WithoutWrong(p) => write!(f, "without records wrong with a probability above {p}"),
+            Self::ByProbability => f.write_str("each record by the probability that it is right"),
+        }
+    }
+}
+
 /// What candidates other than "keep all" are.
 const CHOICES: [Choice; 7] = [
     Choice::WithoutHarmful,

@@ -60,6 +60,9 @@ pub(crate) struct AppraiseArgs {
     /// Do not look for copies and for records of VALID and TEST in TRAIN
     #[arg(long, help_heading = "Method")]
     no_gates: bool,
+    /// Train on and value all records that pass the gates, whatever the evidence says of them
+    #[arg(long, help_heading = "Method")]
+    no_curate: bool,
     /// Do not check the values by training again without each contributor
     #[arg(long, help_heading = "Method")]
     no_retrain: bool,
@@ -143,6 +146,7 @@ impl AppraiseArgs {
             roles,
             task,
             gates: !self.no_gates,
+            curate: !self.no_curate,
             retrain: !self.no_retrain,
             seed: self.seed,
             nodes: usize::from(self.nodes),

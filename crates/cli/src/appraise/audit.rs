@@ -14,6 +14,7 @@ use assay_store::columns::{self, ColumnTable, Values as Cells};
 use sha2::{Digest, Sha256};
 
 use super::contribute::{self, Community};
+use super::curate;
 use super::gate::{self, Gated};
 use super::publish::{Folder, JSON, Results, TABLE};
 use super::train::{self, Ready};
@@ -51,7 +52,9 @@ pub(crate) fn run(settings: &AuditSettings) -> Result<Audit, Failure> {
     let ready = progress
         .stage("train", "choose features and prior", |_| train::prepare(&community, &gated, repeat.seed))?;
     let values = progress.stage("value", "value every record again", |stage| {
-        value::values(&community, &gated, &ready, &repeat, stage)
+        let mut values = value::values(&community, &gated, &ready, &repeat, stage)?;
+        curate::curate(&mut values, &community, &gated, &ready, &repeat, stage)?;
+        Ok::<Values, Failure>(values)
     })?;
     let results = Results { community: &community, gated: &gated, ready: &ready, values: &values };
     let recomputed = published.compare(&results.columns()?)?;
@@ -95,7 +98,7 @@ fn case<'a>(
         train: ready.gated.examples(),
         value: ValueFold::new(ready.valid.examples()),
         report: ReportFold::new(test.examples()),
-        lambda: ready.prior.lambda,
+        lambda: values.lambda,
         noise_variance: ready.prior.noise_variance,
         valuation: &values.valuation,
         ids,
@@ -134,6 +137,7 @@ fn repeated(settings: &AuditSettings, appraisal: &Appraisal) -> Result<Settings,
         },
         task: Some(appraisal.model.task),
         gates: option("gates").is_none_or(|on| on == "true"),
+        curate: option("curate").is_some_and(|on| on == "true"),
         retrain: false,
         seed: recipe.seed,
         nodes: option("nodes").and_then(|n| n.parse().ok()).ok_or_else(|| malformed("nodes"))?,

@@ -14,6 +14,7 @@ use assay_store::columns::{self, ColumnTable};
 
 use super::Settings;
 use super::contribute::Community;
+use super::curate;
 use super::estimate;
 use super::explain::{duplicates, extremes, finite};
 use super::gate::Gated;
@@ -65,6 +66,10 @@ impl Results<'_> {
             method: values.method.clone(),
             estimators: estimate::estimators(&values.estimates, &senders(community, gated), &audit),
             model: self.model(settings.seed),
+            curation: values
+                .evidence
+                .as_ref()
+                .map(|evidence| curate::document(evidence, values.charged_bits, community, gated)),
             scores,
             contributors: self.contributors(&audit),
             gates: gated.summary(),
@@ -107,7 +112,7 @@ impl Results<'_> {
                 text_column: roles.text.clone(),
                 numeric_columns: columns.number_names.clone(),
             },
-            lambda: ready.prior.lambda,
+            lambda: values.lambda,
             lambda_by: "cross-validation".to_owned(),
             folds: values.folds as u64,
             seed,
@@ -126,6 +131,7 @@ impl Results<'_> {
             copies[sender] += u64::from(gated.is_duplicate(row));
             rejected[sender] += u64::from(gated.findings[row].verdict.is_reject());
         }
+        let senders = senders(community, gated);
         let contributor = |c: usize| {
             let group = &values.groups[c];
             Contributor {
@@ -138,6 +144,10 @@ impl Results<'_> {
                 bits_per_record: group.value_bits / records[c] as f64,
                 share_ppm: u64::from(values.shares_ppm[c]),
                 standing: values.standings[c],
+                suspicion: values
+                    .evidence
+                    .as_ref()
+                    .and_then(|evidence| curate::suspicion(evidence, c, &senders)),
                 duplicates: copies[c],
                 rejected: rejected[c],
                 without: audit.without[c].clone(),
@@ -180,9 +190,12 @@ impl Results<'_> {
         let Self { community, gated, values, .. } = self;
         let rows = community.train.labels.len();
         let (mut worth, mut errors) = (vec![0.0; rows], vec![0.0; rows]);
+        let (mut wrong, mut weight) = (vec![None; rows], vec![0.0; rows]);
         for (at, &row) in gated.kept.iter().enumerate() {
             worth[row] = values.valuation.value_bits[at];
             errors[row] = finite(values.valuation.record_se_bits(at));
+            weight[row] = values.valuation.weights[at];
+            wrong[row] = values.evidence.as_ref().map(|evidence| evidence.wrong[at]);
         }
         let unit = match values.method.unit {
             Unit::Bits => "bits",
@@ -198,6 +211,8 @@ impl Results<'_> {
             .and_then(|t| t.with_column("contributor", senders.collect::<Vec<String>>()))
             .and_then(|t| t.with_column(&format!("value_{unit}"), worth))
             .and_then(|t| t.with_column(&format!("se_{unit}"), errors))
+            .and_then(|t| t.with_column("weight", weight))
+            .and_then(|t| t.with_column("p_wrong", wrong))
             .and_then(|t| {
                 t.with_column("verdict", verdicts.map(|v| v.code().to_owned()).collect::<Vec<String>>())
             })
@@ -215,6 +230,7 @@ fn recipe(settings: &Settings, community: &Community) -> Recipe {
     options.insert("label".to_owned(), roles.label.clone());
     options.insert("features".to_owned(), roles.numbers.join(","));
     options.insert("gates".to_owned(), settings.gates.to_string());
+    options.insert("curate".to_owned(), settings.curate.to_string());
     options.insert("retrain".to_owned(), settings.retrain.to_string());
     options.insert("nodes".to_owned(), settings.nodes.to_string());
     options.insert("method".to_owned(), settings.method.to_owned());

@@ -1,13 +1,13 @@
 //! Scores of models on rows that they never saw, with intervals.
 
-use assay_api::v1::appraisal::{Score, ScoreSet, Scores, Standing};
+use assay_api::v1::appraisal::{Score, ScoreSet, Scores};
 use assay_learn::data::Target;
 use assay_learn::evaluate::{
     Bootstrap, Detail, Gaussian, bootstrap_mean, class_hits, score_classes, score_numbers,
 };
 use assay_learn::model::{Family, Model};
 
-use super::contribute::Community;
+use super::curate;
 use super::gate::Gated;
 use super::train::{Ready, Rows};
 use super::value::Values;
@@ -23,24 +23,19 @@ struct Trained {
     records: usize,
 }
 
-/// Trains on everything submitted and on what is left without harmful contributors, and scores these, the gated model
-/// and the base on the rows of VALID and TEST that no record of TRAIN repeats.
-pub(crate) fn scores(
-    community: &Community,
-    gated: &Gated,
-    ready: &Ready,
-    values: &Values,
-    seed: u64,
-) -> Result<Scores, Failure> {
-    let full = &values.valuation.model;
+/// Trains on everything submitted, and scores it, the gated model, the curated one and the base on the rows of VALID and
+/// TEST that no record of TRAIN repeats.
+pub(crate) fn scores(gated: &Gated, ready: &Ready, values: &Values, seed: u64) -> Result<Scores, Failure> {
+    let full = &values.passed;
     let fit = |rows: &Rows| ready.fit(rows, full).map(|model| Trained { model, records: rows.len() });
     let base = Trained { model: Model::base(full.family(), full.theta().rows()), records: 0 };
     let passed = Trained { model: full.clone(), records: ready.gated.len() };
     let everything = fit(&ready.submitted)?;
-    let harmless = |&row: &usize| values.standings[community.sent_by[row] as usize] != Standing::Harmful;
-    let rows: Vec<usize> = gated.kept.iter().copied().filter(harmless).collect();
-    let some_harmful = !rows.is_empty() && rows.len() < gated.kept.len();
-    let curated = some_harmful.then(|| fit(&ready.submitted.select(&rows))).transpose()?;
+    let curated =
+        values.evidence.as_ref().filter(|evidence| curate::chose(evidence)).map(|evidence| Trained {
+            model: values.valuation.model.clone(),
+            records: evidence.curation.weights.iter().filter(|w| **w > 0.0).count(),
+        });
     let set = |rows: &Rows| -> Result<ScoreSet, Failure> {
         Ok(ScoreSet {
             base: Some(score(&base, rows, ready, seed)?),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use assay_api::v1::appraisal::{Appraisal, Score, Standing, Task};
+use assay_api::v1::appraisal::{Appraisal, Contributor, Score, Standing, Suspicion, Task};
 use assay_web::text::{Scale, count, cut, percent, plural, ppm, span};
 
 /// Contributors shown at each end.
@@ -45,6 +45,7 @@ pub(crate) fn of(a: &Appraisal, folder: &Path) -> String {
         };
         let _ = writeln!(out, "Harmful beyond doubt: {}{more}.", shown.join(", "));
     }
+    suspects(&mut out, a);
     for gate in &a.gates.by_reason {
         let _ = writeln!(out, "Set aside: {:>7}  {}", count(gate.count), gate.sentence);
     }
@@ -113,6 +114,27 @@ fn table(out: &mut String, a: &Appraisal) {
     out.push('\n');
 }
 
+/// Whose records are wrong, and what became of them.
+fn suspects(out: &mut String, a: &Appraisal) {
+    let Some(curation) = &a.curation else { return };
+    let mut suspects: Vec<_> =
+        a.contributors.iter().filter_map(|c| Some((c, c.suspicion.as_ref()?))).collect();
+    suspects.retain(|(_, s)| s.reasons.iter().any(|reason| reason != "needed"));
+    suspects.sort_by(|a, b| b.1.wrong_share.total_cmp(&a.1.wrong_share).then_with(|| a.0.id.cmp(&b.0.id)));
+    let show = |(c, s): &(&Contributor, &Suspicion)| {
+        format!("{} {}", cut(&c.id, NAME_CHARS), percent(s.wrong_share, 0))
+    };
+    let named: Vec<String> = suspects.iter().take(SHOWN).map(show).collect();
+    if !named.is_empty() {
+        let more = suspects.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let _ = writeln!(out, "Wrong records, estimated: {}{more}.", named.join(", "));
+    }
+    if curation.withheld > 0 {
+        let _ = writeln!(out, "Kept out of training: {}.", plural(curation.withheld, "record"));
+    }
+}
+
 /// How the methods agree, when several were asked for.
 fn estimators(out: &mut String, a: &Appraisal) {
     if a.estimators.is_empty() {
@@ -167,7 +189,7 @@ fn scores(out: &mut String, a: &Appraisal) {
     line("everything submitted", &set.submitted);
     line("everything that passed the gates", &set.gated);
     if let Some(curated) = &set.curated {
-        line("without harmful contributors", curated);
+        line("curated", curated);
     }
     out.push('\n');
 }

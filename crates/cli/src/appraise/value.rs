@@ -2,6 +2,7 @@
 
 use assay_api::v1::appraisal::{Agreement, LeaveOneOut, Method, Split, Standing, Unit, Without};
 
+use assay_attribution::evidence::Evidence;
 use assay_attribution::quantize::shares_ppm;
 use assay_attribution::rank::{pearson, spearman};
 use assay_attribution::{
@@ -10,6 +11,7 @@ use assay_attribution::{
 };
 use assay_learn::crossval::shuffled;
 use assay_learn::data::Features;
+use assay_learn::model::Model;
 
 use super::Settings;
 use super::contribute::Community;
@@ -36,6 +38,14 @@ pub(crate) struct Values {
     pub(crate) estimates: Vec<Estimate>,
     pub(crate) folds: usize,
     pub(crate) tolerance: f64,
+    /// Who is suspected of what, if that was asked.
+    pub(crate) evidence: Option<Evidence>,
+    /// Precision of the prior of the model that is valued.
+    pub(crate) lambda: f64,
+    /// The model of all records that passed.
+    pub(crate) passed: Model,
+    /// Charged for records that were kept out of training, at most 0; not part of the closure.
+    pub(crate) charged_bits: f64,
     /// By contributor.
     pub(crate) groups: Vec<GroupValue>,
     pub(crate) standings: Vec<Standing>,
@@ -81,30 +91,77 @@ pub(crate) fn values(
     if estimates.len() == 1 {
         estimates.clear();
     }
-    let groups = valuation.group(&senders(community, gated), community.contributors.len());
-    let standing = |g: &GroupValue| match method.unit {
-        Unit::Bits => Standing::of_interval(g.low_bits, g.high_bits),
-        // Neither pay nor harm follows from numbers that are not bits.
-        Unit::Accuracy | Unit::Score => Standing::Unproven,
-    };
-    let standings: Vec<Standing> = groups.iter().map(standing).collect();
-    let earned = |(g, s): (&GroupValue, &Standing)| if *s == Standing::Paid { g.value_bits } else { 0.0 };
-    let earned: Vec<f64> = groups.iter().zip(&standings).map(earned).collect();
-    let shares_ppm = if standings.contains(&Standing::Paid) {
-        shares_ppm(&earned).map_err(Failure::failed)?
-    } else {
-        vec![0; earned.len()]
-    };
-    Ok(Values {
+    let mut values = Values {
         method,
         folds: valuation.fold_sizes.len(),
+        passed: valuation.model.clone(),
         valuation,
         estimates,
         tolerance: options.closure,
-        groups,
-        standings,
-        shares_ppm,
-    })
+        evidence: None,
+        lambda: options.lambda,
+        charged_bits: 0.0,
+        groups: Vec::new(),
+        standings: Vec::new(),
+        shares_ppm: Vec::new(),
+    };
+    values.stand(community, gated)?;
+    Ok(values)
+}
+
+impl Values {
+    /// True when the path gave the values, and not another method.
+    pub(crate) fn follows_path(&self) -> bool {
+        self.method == Method::default()
+    }
+
+    /// Values what the evidence leaves in training, and charges for what it does not.
+    pub(crate) fn revalue(
+        &mut self,
+        community: &Community,
+        gated: &Gated,
+        ready: &Ready,
+        settings: &Settings,
+        evidence: &Evidence,
+        stage: &Stage,
+    ) -> Result<(), Failure> {
+        let options = PathOptions {
+            lambda: evidence.curation.lambda,
+            noise_variance: ready.prior.noise_variance,
+            weights: Some(&evidence.curation.weights),
+            nodes: settings.nodes,
+            folds: self.folds,
+            seed: settings.seed,
+            ..PathOptions::default()
+        };
+        let progress = |p: assay_attribution::Progress| stage.at(p.done, p.total);
+        let fold = ValueFold::new(ready.valid.examples());
+        let kept = value(ready.gated.examples(), fold, &options, &progress).map_err(Failure::failed)?;
+        let all = std::mem::replace(&mut self.valuation, kept);
+        self.lambda = options.lambda;
+        let senders = senders(community, gated);
+        self.charged_bits = self.valuation.charge_absent(&all, &senders, community.contributors.len());
+        self.stand(community, gated)
+    }
+
+    /// Sums by contributor, and what follows from them.
+    fn stand(&mut self, community: &Community, gated: &Gated) -> Result<(), Failure> {
+        self.groups = self.valuation.group(&senders(community, gated), community.contributors.len());
+        let standing = |g: &GroupValue| match self.method.unit {
+            Unit::Bits => Standing::of_interval(g.low_bits, g.high_bits),
+            // Neither pay nor harm follows from numbers that are not bits.
+            Unit::Accuracy | Unit::Score => Standing::Unproven,
+        };
+        self.standings = self.groups.iter().map(standing).collect();
+        let earned = |(g, s): (&GroupValue, &Standing)| if *s == Standing::Paid { g.value_bits } else { 0.0 };
+        let earned: Vec<f64> = self.groups.iter().zip(&self.standings).map(earned).collect();
+        self.shares_ppm = if self.standings.contains(&Standing::Paid) {
+            shares_ppm(&earned).map_err(Failure::failed)?
+        } else {
+            vec![0; earned.len()]
+        };
+        Ok(())
+    }
 }
 
 /// Contributor of every record that passed.
@@ -145,8 +202,10 @@ pub(crate) fn audit(
     chosen.iter().zip(0..).for_each(|(&c, at)| place[c] = at);
     let groups: Vec<u32> = senders(community, gated).iter().map(|&c| place[c as usize]).collect();
     let count = groups.iter().max().map_or(0, |&g| g as usize + 1);
+    let weights = values.evidence.as_ref().map(|evidence| evidence.curation.weights.as_slice());
     let options = LeaveOutOptions {
-        lambda: ready.prior.lambda,
+        lambda: values.lambda,
+        weights,
         noise_variance: ready.prior.noise_variance,
         ..LeaveOutOptions::default()
     };

@@ -97,6 +97,7 @@ impl RedteamArgs {
                 roles,
                 task,
                 gates: true,
+                curate: true,
                 retrain: false,
                 seed: self.seed,
                 nodes: 16,

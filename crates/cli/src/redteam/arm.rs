@@ -8,6 +8,7 @@ use assay_sim::attack::{Record, Trigger};
 use super::cast::{Cast, records};
 use crate::appraise::Settings;
 use crate::appraise::contribute::Community;
+use crate::appraise::curate;
 use crate::appraise::gate::{self, Gated};
 use crate::appraise::train::{self, Ready};
 use crate::appraise::value::{self, Values};
@@ -29,7 +30,8 @@ pub(super) fn run_arm(
 ) -> Result<ArmResult, Failure> {
     let gated = gate::gate(community, true)?;
     let ready = train::prepare(community, &gated, settings.seed)?;
-    let values = value::values(community, &gated, &ready, settings, stage)?;
+    let mut values = value::values(community, &gated, &ready, settings, stage)?;
+    curate::curate(&mut values, community, &gated, &ready, settings, stage)?;
     Ok(ArmResult { gated, ready, values })
 }
 

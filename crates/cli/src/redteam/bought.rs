@@ -44,7 +44,8 @@ impl Bought {
         let features = result.ready.featurizer.transform(&columns).map_err(Failure::failed)?;
         let ready = &result.ready;
         let options = AnswerOptions {
-            lambda: ready.prior.lambda,
+            lambda: result.values.lambda,
+            weights: Some(&result.values.valuation.weights),
             noise_variance: ready.prior.noise_variance,
             ..AnswerOptions::default()
         };

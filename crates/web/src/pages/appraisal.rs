@@ -1,12 +1,15 @@
 //! The page of an [`Appraisal`]: who adds what, how sure that is, and what was odd.
 
+mod evidence;
 mod verdict;
 
+use self::evidence::Evidence;
 use super::parts::{
     Fact, GateTable, Mark, NAME_CHARS, Sample, ScoreTable, TEXT_CHARS, ValueChart, Valued,
     agreement_sentence, closure_sentence, name, table_rows,
 };
 use super::{POLICY, RenderError};
+
 use crate::charts::{Axis, Point, Scatter, Svg};
 use crate::text::{MISSING, Scale, count, cut, fixed, percent, plural, plural_of, ppm, span};
 use askama::Template;
@@ -63,6 +66,7 @@ struct Page {
     warnings: Vec<WarningRow>,
     warnings_left_out: usize,
     closure: String,
+    evidence: Option<Evidence>,
     estimators: Vec<EstimatorRow>,
     method: Vec<(&'static str, String)>,
     options: Vec<(String, String)>,
@@ -164,6 +168,7 @@ impl Page {
             warnings: a.warnings.iter().take(WARNINGS).map(warning_row).collect(),
             warnings_left_out: a.warnings.len().saturating_sub(WARNINGS),
             closure: a.closure.as_ref().map_or_else(|| verdict::no_closure(a), closure_sentence),
+            evidence: Evidence::of(a),
             estimators: a.estimators.iter().enumerate().map(|(at, e)| estimator_row(a, at, e)).collect(),
             method: method(a),
             options: a.recipe.options.iter().map(|(k, v)| (cut(k, 60), cut(v, TEXT_CHARS))).collect(),
@@ -264,7 +269,7 @@ fn score_tables(a: &Appraisal) -> Vec<ScoreTable> {
             ("Before any record", set.base.as_ref()),
             ("Everything submitted", Some(&set.submitted)),
             ("After the gates", Some(&set.gated)),
-            ("Without harmful contributors", set.curated.as_ref()),
+            ("What the evidence leaves", set.curated.as_ref()),
         ];
         ScoreTable::of(caption, &models)
     };

@@ -105,7 +105,7 @@ fn curation(a: &Appraisal) -> Option<String> {
     let (set, rows) = shown(a);
     let curated = set.curated.as_ref()?;
     Some(format!(
-        "Trained without the harmful ones, the model scores {} on {rows}; trained on everything submitted, {}.",
+        "Trained on what the evidence leaves, the model scores {} on {rows}; trained on everything submitted, {}.",
         score(curated),
         score(&set.submitted)
     ))
