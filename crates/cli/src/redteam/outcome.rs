@@ -200,6 +200,10 @@ fn caught(
             let by = if verdict.is_reject() { "rejected" } else { "held" };
             *found.entry((by, reason.code())).or_default() += 1;
         }
+        let kept = result.gated.kept.binary_search(&at);
+        if kept.is_ok_and(|place| result.values.valuation.weights[place] < 1.0) {
+            *found.entry(("discounted", "evidence")).or_default() += 1;
+        }
         let standing = match rows[community.sent_by[at] as usize].standing {
             Standing::Paid => continue,
             Standing::Unproven => "unproven",
