@@ -43,8 +43,7 @@ fn attacks_on_digits_are_caught_or_lose_and_one_seed_is_one_result() {
         assert_eq!(caught(arm, code), Some(arm.records), "{name}");
     }
     let flips = arm("label-flips");
-    assert_eq!((flips.verdict, flips.lost_micro), (Verdict::Loses, flips.bond_micro));
-    assert!(flips.bits < found.community.bits - 0.05 && caught(flips, "standing") == Some(flips.passed));
+    assert!(flips.profit_micro <= Micro(0) && flips.released_micro == Micro(0) && !flips.caught.is_empty());
     assert_eq!(found.not_applicable.len(), 1);
 
     let (code, json, _) = run(folder.path(), &[&arguments[..], &["--json"]].concat());

@@ -19,6 +19,8 @@ use crate::progress::Stage;
 
 /// Earnings this near to those of honest work are the same.
 const AS_HONEST: f64 = 0.05;
+/// Records of less weight than this count as caught by evidence; nearly all lose a little.
+const DISCOUNTED: f64 = 0.5;
 
 /// What all arms share.
 pub(super) struct Range<'a> {
@@ -201,7 +203,7 @@ fn caught(
             *found.entry((by, reason.code())).or_default() += 1;
         }
         let kept = result.gated.kept.binary_search(&at);
-        if kept.is_ok_and(|place| result.values.valuation.weights[place] < 1.0) {
+        if kept.is_ok_and(|place| result.values.valuation.weights[place] < DISCOUNTED) {
             *found.entry(("discounted", "evidence")).or_default() += 1;
         }
         let standing = match rows[community.sent_by[at] as usize].standing {
