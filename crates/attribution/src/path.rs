@@ -271,6 +271,7 @@ impl<'a, T: Real> Walk<'a, T> {
             weights: self.problem.weights_at(1.0),
             marginal_bits,
             fold_bits: self.fold_bits,
+            charged_bits: Vec::new(),
             fold_sizes: self.bench.fold_sizes.clone(),
             model: to_model(self.problem.family(), &end.point.theta),
         }

@@ -38,6 +38,8 @@ pub struct Valuation {
     /// Value of each record against each fold of the benchmark alone, records x folds. Its mean weighted by
     /// `fold_sizes` is `value_bits`. No columns when intervals were not asked for.
     pub fold_bits: Mat<f64>,
+    /// What of each value was charged for what was kept out of training; empty when nothing was.
+    pub charged_bits: Vec<f64>,
     /// Benchmark examples in each fold.
     pub fold_sizes: Vec<usize>,
     /// The model with all records (t = 1).
@@ -57,6 +59,8 @@ pub struct GroupValue {
     pub value_bits: f64,
     /// Sum of weight times marginal: the first-order prediction of what the model would lose without the group.
     pub marginal_bits: f64,
+    /// What of the value was charged for records kept out of training; at most 0.
+    pub charged_bits: f64,
     /// Standard error over the folds of the benchmark; NaN with fewer than two folds, as are the bounds.
     pub se_bits: f64,
     /// Lower bound of the 95% interval.
@@ -66,32 +70,38 @@ pub struct GroupValue {
 }
 
 impl Valuation {
-    /// Charges those whose records were kept out of training with what these were worth in it: `all` is the valuation
-    /// of the same records where none was kept out, and record i belongs to group `groups[i]`. A group whose records of
-    /// weight 0 were together worth less than nothing gets their values of `all`, by fold too; to a group whose were
-    /// not, they stay worth nothing. The sum of what was charged, at most 0: `sum_bits` stays that of the path.
+    /// Charges those whose records were kept out of training, wholly or in part, with what was kept out: `all` is the
+    /// valuation of the same records where nothing was, and record i belongs to group `groups[i]`. The part of a record
+    /// is what its weight lost, and is worth that part of its value in `all`. To a group whose parts were together worth
+    /// less than nothing they are added, by fold too; to another they are worth nothing. The sum of what was charged, at
+    /// most 0: `sum_bits` stays that of the path.
     ///
     /// Whole groups are charged and not records: of a hundred harmless records fifty look harmful by noise. Cutting a
     /// group in two can only charge more. Records of no group below `count` are charged to nobody.
     ///
     /// # Panics
     /// When there is not one group a record, or the valuations are not of the same records.
-    pub fn charge_absent(&mut self, all: &Self, groups: &[u32], count: usize) -> f64 {
+    pub fn charge_withheld(&mut self, all: &Self, groups: &[u32], count: usize) -> f64 {
         assert_eq!(groups.len(), self.value_bits.len(), "one group a record");
         assert_eq!(all.value_bits.len(), self.value_bits.len(), "valuations of the same records");
-        let absent: Vec<usize> = (0..groups.len()).filter(|&i| self.weights[i] == 0.0).collect();
+        let part =
+            |(kept, whole): (&f64, &f64)| if *whole > 0.0 { (1.0 - kept / whole).max(0.0) } else { 0.0 };
+        let parts: Vec<f64> = self.weights.iter().zip(&all.weights).map(part).collect();
         let mut worth = vec![0.0; count];
-        for &i in &absent {
-            if let Some(worth) = worth.get_mut(groups[i] as usize) {
-                *worth += all.value_bits[i];
+        for (i, &group) in groups.iter().enumerate() {
+            if let Some(worth) = worth.get_mut(group as usize) {
+                *worth += parts[i] * all.value_bits[i];
             }
         }
-        let harmful = |i: &&usize| worth.get(groups[**i] as usize).is_some_and(|worth| *worth < 0.0);
-        for &i in absent.iter().filter(harmful) {
-            self.value_bits[i] = all.value_bits[i];
-            if all.fold_bits.cols() == self.fold_bits.cols() {
-                self.fold_bits.row_mut(i).copy_from_slice(all.fold_bits.row(i));
+        self.charged_bits = vec![0.0; groups.len()];
+        for (i, &group) in groups.iter().enumerate() {
+            if !worth.get(group as usize).is_some_and(|worth| *worth < 0.0) {
+                continue;
             }
+            self.charged_bits[i] = parts[i] * all.value_bits[i];
+            self.value_bits[i] += self.charged_bits[i];
+            let folds = self.fold_bits.row_mut(i).iter_mut().zip(all.fold_bits.row(i));
+            folds.for_each(|(bits, all)| *bits += parts[i] * all);
         }
         worth.iter().filter(|worth| **worth < 0.0).sum()
     }
@@ -114,11 +124,13 @@ impl Valuation {
         let mut records = vec![0_usize; count];
         let mut values = vec![0.0; count];
         let mut marginals = vec![0.0; count];
+        let mut charged = vec![0.0; count];
         let mut folds = Mat::zeros(count, self.fold_sizes.len());
         for (i, &g) in groups.iter().enumerate() {
             let g = g as usize;
             records[g] += 1;
             values[g] += self.value_bits[i];
+            charged[g] += self.charged_bits.get(i).unwrap_or(&0.0);
             marginals[g] += self.weights[i] * self.marginal_bits[i];
             folds.row_mut(g).iter_mut().zip(self.fold_bits.row(i)).for_each(|(f, x)| *f += x);
         }
@@ -131,6 +143,7 @@ impl Valuation {
                     records: records[g],
                     value_bits,
                     marginal_bits: marginals[g],
+                    charged_bits: charged[g],
                     se_bits,
                     low_bits: value_bits - reach,
                     high_bits: value_bits + reach,

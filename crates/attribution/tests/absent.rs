@@ -36,7 +36,7 @@ fn groups_are_charged_for_harm_and_never_paid() {
     // Group 1: what is right among the absent; group 2: what is wrong; group 0: all that has weight.
     let groups: Vec<u32> = (0..60).map(|i| if i < 40 { 0 } else { 1 + u32::from(i % 2 == 0) }).collect();
     let mut charged = plain.clone();
-    let sum = charged.charge_absent(&all, &groups, 3);
+    let sum = charged.charge_withheld(&all, &groups, 3);
     let of = |v: &Valuation, g: usize| v.group(&groups, 3)[g];
     assert!(of(&all, 2).value_bits < 0.0 && of(&all, 1).value_bits > 0.0);
     assert_eq!(
@@ -49,8 +49,15 @@ fn groups_are_charged_for_harm_and_never_paid() {
     assert_eq!(charged.sum_bits, plain.sum_bits);
     // One name for both is never charged more than two names; nobody is charged for records of no group.
     let joined: Vec<u32> = groups.iter().map(|&g| g.min(1)).collect();
-    assert!(plain.clone().charge_absent(&all, &joined, 2) >= sum);
+    assert!(plain.clone().charge_withheld(&all, &joined, 2) >= sum);
     let mut spared = plain.clone();
-    assert_eq!(spared.charge_absent(&all, &groups, 1), 0.0);
+    assert_eq!(spared.charge_withheld(&all, &groups, 1), 0.0);
     assert_eq!(spared.value_bits, plain.value_bits);
+    // Half a weight kept out is half the charge.
+    let half: Vec<f64> = (0..60).map(|i| if groups[i] == 2 { 0.5 } else { 1.0 }).collect();
+    let mut halved = valued(&train, &bench, &half);
+    let kept = of(&halved, 2).value_bits;
+    let sum = halved.charge_withheld(&all, &groups, 3);
+    assert!((sum - 0.5 * of(&all, 2).value_bits).abs() < 1e-12);
+    assert!((of(&halved, 2).value_bits - kept - sum).abs() < 1e-12);
 }

@@ -39,8 +39,7 @@ impl Node {
             let found = self.evidence(net, charter, &fitted, train, members, &copies.clusters)?;
             if found.choice != Choice::All {
                 fitted.prior.lambda = found.lambda;
-                fitted.withheld =
-                    (0..).zip(&found.weights).filter(|(_, w)| **w == 0.0).map(|(i, _)| i).collect();
+                fitted.withheld = found.weights.iter().filter(|w| **w == 0.0).count() as u64;
                 weights
                     .iter_mut()
                     .zip(&found.weights)
@@ -48,7 +47,7 @@ impl Node {
             }
             card = Some(Curation {
                 choice: found.choice.to_string(),
-                withheld: fitted.withheld.len() as u64,
+                withheld: fitted.withheld,
                 more_bits: found.more_bits,
                 low_bits: found.low_bits,
                 high_bits: found.high_bits,

@@ -54,9 +54,9 @@ pub struct Fitted {
     /// What each would weigh if only copies weighed less; nothing when there are none.
     #[serde(default)]
     pub copy_weights: Option<Vec<f64>>,
-    /// Records that the evidence kept out of training, by their place in the snapshot.
+    /// Records that the evidence gave no weight in training.
     #[serde(default)]
-    pub withheld: Vec<u32>,
+    pub withheld: u64,
 }
 
 impl Fitted {
@@ -68,15 +68,7 @@ impl Fitted {
         let options = CrossOptions { seed, ..CrossOptions::default() };
         let prior = choose_lambda(&features, &target, &options).map_err(NodeError::invalid)?;
         let model = solve(&features, &target, &prior, None)?;
-        Ok(Self {
-            featurizer,
-            answers,
-            prior,
-            model,
-            record_weights: None,
-            copy_weights: None,
-            withheld: Vec::new(),
-        })
+        Ok(Self { featurizer, answers, prior, model, record_weights: None, copy_weights: None, withheld: 0 })
     }
 
     /// The same features and prior, fitted to other records: what a comparison needs.

@@ -54,7 +54,7 @@ impl Node {
             "code": env!("CARGO_PKG_VERSION"),
             "snapshot_root": snapshot_root.to_string(),
             "records": members.len(),
-            "withheld": fitted.withheld.len(),
+            "withheld": fitted.withheld,
             "family": card.family,
             "lambda": fitted.prior.lambda,
             "noise_variance": fitted.prior.noise_variance,

@@ -46,7 +46,7 @@ impl Node {
         let valuation = prepared.value(on_progress)?;
         let seq = match logged {
             Some(seq) => seq,
-            None => self.log_valuation(net, model, &prepared.fitted, &prepared.run, &valuation)?,
+            None => self.log_valuation(net, model, &prepared.run, &valuation)?,
         };
         let options = AuditOptions::default();
         let audit = self.leave_out(net, seq, &prepared, &valuation, &options, on_progress)?;
@@ -89,7 +89,6 @@ impl Node {
         &mut self,
         net: &DatanetId,
         model: u64,
-        fitted: &Fitted,
         run: &Run,
         valuation: &Valuation,
     ) -> Result<u64> {
@@ -114,7 +113,7 @@ impl Node {
             base_microbits: bits(valuation.base_bits)?,
             full_microbits: bits(valuation.full_bits)?,
             sum_microbits: rows.iter().map(|r| r.value_microbits).sum(),
-            withheld_microbits: run.withheld(&fitted.withheld, model, &found),
+            withheld_microbits: bits(charged(valuation))?,
             nodes: valuation.nodes as u32,
             recipe: recipe.sha256,
             table,
@@ -186,13 +185,18 @@ impl Prepared {
             value(self.train(), self.value_fold(), options, on_progress).map_err(NodeError::invalid)
         };
         let mut valuation = walk(&options)?;
-        if !self.fitted.withheld.is_empty() {
-            // What was withheld is charged with what it would have been worth in training.
+        if self.fitted.record_weights != self.fitted.copy_weights {
+            // What evidence withheld is charged with what it would have been worth in training.
             let all = walk(&PathOptions { weights: self.fitted.copy_weights.as_deref(), ..options })?;
-            self.run.charge(&self.fitted, &all, &mut valuation);
+            self.run.charge(&all, &mut valuation);
         }
         Ok(valuation)
     }
+}
+
+/// What was charged for records that were kept out of training, at most 0.
+fn charged(valuation: &Valuation) -> f64 {
+    (valuation.value_bits.iter().sum::<f64>() - valuation.sum_bits).min(0.0)
 }
 
 /// What a run looks at.
@@ -216,19 +220,10 @@ impl Run {
         (places.keys().map(|account| (*account).clone()).collect(), owner)
     }
 
-    /// Charges the authors of new records that evidence kept out of training.
-    fn charge(&self, fitted: &Fitted, all: &Valuation, valuation: &mut Valuation) {
+    /// Charges the authors of new records for what evidence kept out of training.
+    fn charge(&self, all: &Valuation, valuation: &mut Valuation) {
         let (newcomers, owner) = self.newcomers();
-        let nobody = newcomers.len() as u32;
-        let mut charged = vec![nobody; owner.len()];
-        fitted.withheld.iter().for_each(|&i| charged[i as usize] = owner[i as usize]);
-        valuation.charge_absent(all, &charged, newcomers.len());
-    }
-
-    /// The sum of what this run charged for records that were kept out of training.
-    fn withheld(&self, places: &[u32], model: u64, found: &[Found]) -> i64 {
-        let of_run = places.iter().map(|&i| &found[i as usize]).filter(|found| found.model == model);
-        of_run.map(|found| found.value_microbits).sum()
+        valuation.charge_withheld(all, &owner, newcomers.len());
     }
 
     /// What every record was found to be worth, in the run that valued it.

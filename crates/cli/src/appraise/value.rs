@@ -140,7 +140,7 @@ impl Values {
         let all = std::mem::replace(&mut self.valuation, kept);
         self.lambda = options.lambda;
         let senders = senders(community, gated);
-        self.charged_bits = self.valuation.charge_absent(&all, &senders, community.contributors.len());
+        self.charged_bits = self.valuation.charge_withheld(&all, &senders, community.contributors.len());
         self.stand(community, gated)
     }
 
@@ -192,7 +192,8 @@ pub(crate) fn audit(
     seed: u64,
     stage: &Stage,
 ) -> Result<Audit, Failure> {
-    let chosen = chosen(values, ready, seed);
+    let senders = senders(community, gated);
+    let chosen = chosen(values, ready, &senders, seed);
     let mut audit = Audit::none(community.contributors.len());
     if chosen.is_empty() {
         return Ok(audit);
@@ -200,7 +201,7 @@ pub(crate) fn audit(
     // Contributors that are not left out one by one make up the last group.
     let mut place = vec![chosen.len() as u32; community.contributors.len()];
     chosen.iter().zip(0..).for_each(|(&c, at)| place[c] = at);
-    let groups: Vec<u32> = senders(community, gated).iter().map(|&c| place[c as usize]).collect();
+    let groups: Vec<u32> = senders.iter().map(|&c| place[c as usize]).collect();
     let count = groups.iter().max().map_or(0, |&g| g as usize + 1);
     let weights = values.evidence.as_ref().map(|evidence| evidence.curation.weights.as_slice());
     let options = LeaveOutOptions {
@@ -228,7 +229,8 @@ pub(crate) fn audit(
     let effect = |without: &Scores| bits(&result.full) - bits(without);
     let (mut worth, mut predicted, mut effects) = (Vec::new(), Vec::new(), Vec::new());
     for (&contributor, without) in chosen.iter().zip(&result.without) {
-        worth.push(values.groups[contributor].value_bits);
+        let group = &values.groups[contributor];
+        worth.push(group.value_bits - group.charged_bits);
         predicted.push(values.groups[contributor].marginal_bits);
         effects.push(effect(without));
         let accuracy = |s: Score| s.accuracy.is_finite().then_some(s.accuracy);
@@ -252,10 +254,13 @@ pub(crate) fn audit(
     Ok(audit)
 }
 
-/// Contributors to train again without, ascending: all that have a record left, or a random sample of them; none
+/// Contributors to train again without, ascending: all that have a record in training, or a random sample of them; none
 /// when there is only one, whose worth is the whole.
-fn chosen(values: &Values, ready: &Ready, seed: u64) -> Vec<usize> {
-    let present: Vec<usize> = (0..values.groups.len()).filter(|&c| values.groups[c].records > 0).collect();
+fn chosen(values: &Values, ready: &Ready, senders: &[u32], seed: u64) -> Vec<usize> {
+    let mut trained = vec![false; values.groups.len()];
+    let weights = senders.iter().zip(&values.valuation.weights);
+    weights.filter(|(_, w)| **w > 0.0).for_each(|(&c, _)| trained[c as usize] = true);
+    let present: Vec<usize> = (0..trained.len()).filter(|&c| trained[c]).collect();
     if present.len() < 2 {
         return Vec::new();
     }

@@ -57,7 +57,7 @@ fn methods_of_bits_pay_and_methods_of_scores_do_not() {
 fn methods_are_held_against_the_path_and_the_truth() {
     let bench = bench();
     let compare = "--compare influence --compare out-of-bag --compare path --compare influence";
-    let (appraisal, printed) = bench.appraise(&format!("{FILES} {compare}"));
+    let (appraisal, printed) = bench.appraise(&format!("{FILES} {compare} --no-curate"));
     let names: Vec<&str> = appraisal.estimators.iter().map(|e| e.method.name.as_str()).collect();
     assert_eq!(names, ["path", "influence", "out-of-bag"]);
     assert_eq!(appraisal.timings.estimators.len(), 3);

@@ -90,7 +90,11 @@ impl Case<'_> {
     /// When records, folds and values do not go together.
     pub fn audit(&self, options: &AuditOptions, on_progress: &(dyn Fn(Progress) + Sync)) -> Result<Audit> {
         let groups = self.valuation.group(self.owners, self.ids.len() + 1);
-        let present: Vec<usize> = (0..self.ids.len()).filter(|&c| groups[c].records > 0).collect();
+        // Who has nothing in the model cannot be left out of it.
+        let mut trained = vec![false; self.ids.len() + 1];
+        let weights = self.owners.iter().zip(&self.valuation.weights);
+        weights.filter(|(_, w)| **w > 0.0).for_each(|(&owner, _)| trained[owner as usize] = true);
+        let present: Vec<usize> = (0..self.ids.len()).filter(|&c| trained[c]).collect();
         let names: Vec<&str> = present.iter().map(|&c| self.ids[c].as_str()).collect();
         // Who is alone is the whole model.
         let most = if present.len() < 2 { 0 } else { affordable(self.train, &self.valuation.model) };
@@ -179,7 +183,7 @@ impl Case<'_> {
             Audited {
                 id: self.ids[c].clone(),
                 records: groups[c].records as u64,
-                value_bits: groups[c].value_bits,
+                value_bits: groups[c].value_bits - groups[c].charged_bits,
                 pay_ppm: u64::from(shares[c]),
                 standing: standings[c],
                 first_order_bits: groups[c].marginal_bits,
