@@ -48,11 +48,7 @@ fn the_community_is_told_apart() {
     assert_eq!((scores.submitted.records, scores.gated.records), (200, 180));
     assert_eq!(appraisal.duplicates.len(), 20);
     assert_eq!(appraisal.duplicates[0].copies[0].contributor, "cop");
-    assert!(
-        appraisal.records_worst.iter().take(5).all(|r| r.contributor == "flo"),
-        "{:?}",
-        appraisal.records_worst
-    );
+    assert!(all.records_worst.iter().take(5).all(|r| r.contributor == "flo"), "{:?}", all.records_worst);
 }
 
 #[test]
