@@ -38,7 +38,7 @@ impl Node {
         if charter.value.curate {
             let found = self.evidence(net, charter, &fitted, train, members, &copies.clusters)?;
             if found.choice != Choice::All {
-                fitted.prior.lambda = found.lambda;
+                fitted.lambda_of_all = Some(std::mem::replace(&mut fitted.prior.lambda, found.lambda));
                 fitted.withheld = found.weights.iter().filter(|w| **w == 0.0).count() as u64;
                 weights
                     .iter_mut()

@@ -54,6 +54,9 @@ pub struct Fitted {
     /// What each would weigh if only copies weighed less; nothing when there are none.
     #[serde(default)]
     pub copy_weights: Option<Vec<f64>>,
+    /// Strength of the prior that suits all records, where evidence chose another with what to train on.
+    #[serde(default)]
+    pub lambda_of_all: Option<f64>,
     /// Records that the evidence gave no weight in training.
     #[serde(default)]
     pub withheld: u64,
@@ -68,13 +71,24 @@ impl Fitted {
         let options = CrossOptions { seed, ..CrossOptions::default() };
         let prior = choose_lambda(&features, &target, &options).map_err(NodeError::invalid)?;
         let model = solve(&features, &target, &prior, None)?;
-        Ok(Self { featurizer, answers, prior, model, record_weights: None, copy_weights: None, withheld: 0 })
+        Ok(Self {
+            featurizer,
+            answers,
+            prior,
+            model,
+            record_weights: None,
+            copy_weights: None,
+            lambda_of_all: None,
+            withheld: 0,
+        })
     }
 
-    /// The same features and prior, fitted to other records: what a comparison needs.
-    pub fn refit(&self, columns: &Columns, labels: &[String]) -> Result<Model> {
+    /// The same features, fitted to other records with the prior that suits these: what a comparison needs.
+    pub fn refit(&self, columns: &Columns, labels: &[String], seed: u64) -> Result<Model> {
         let (features, target) = self.examples(columns, labels)?;
-        solve(&features, &target, &self.prior, None)
+        let options = CrossOptions { seed, ..CrossOptions::default() };
+        let prior = choose_lambda(&features, &target, &options).map_err(NodeError::invalid)?;
+        solve(&features, &target, &prior, None)
     }
 
     /// The same features and prior, fitted to records of these weights.

@@ -137,7 +137,7 @@ impl Node {
         let pooled = match pool {
             Some(readings) => {
                 let readings: Vec<&Reading> = readings.iter().collect();
-                Some(fitted.refit(&columns(&charter.task, &readings), &labels(&readings))?)
+                Some(fitted.refit(&columns(&charter.task, &readings), &labels(&readings), bench.seed)?)
             }
             None => None,
         };

@@ -187,7 +187,11 @@ impl Prepared {
         let mut valuation = walk(&options)?;
         if self.fitted.record_weights != self.fitted.copy_weights {
             // What evidence withheld is charged with what it would have been worth in training.
-            let all = walk(&PathOptions { weights: self.fitted.copy_weights.as_deref(), ..options })?;
+            let all = walk(&PathOptions {
+                weights: self.fitted.copy_weights.as_deref(),
+                lambda: self.fitted.lambda_of_all.unwrap_or(prior.lambda),
+                ..options
+            })?;
             self.run.charge(&all, &mut valuation);
         }
         Ok(valuation)
