@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`assay appraise` on communities whose behaviour is known: what it costs, and whom it pays.
 
-    python3 bench/appraise/run.py [--communities digits,scicite] [--threads N] [--seed 7]
+    python3 bench/appraise/run.py [--communities digits,scicite] [--threads N] [--seed 7] [--curate]
 
 Builds the binary (release) and appraises each community: wall and CPU time, memory, closure, agreement with leaving
 each contributor out and training again (scored on rows never used for values), and the truth beside the pay. Needs the data
@@ -65,11 +65,12 @@ def binary():
     return TARGET / "release" / "assay"
 
 
-def appraise(assay, folder, out, threads):
+def appraise(assay, folder, out, threads, curate):
     """Runs it; the document and what it cost."""
     files = {part: next(folder.glob(f"{part}.*.gz")) for part in ("contributions", "valid", "test")}
     command = [assay, "appraise", files["contributions"], "--valid", files["valid"], "--test", files["test"]]
     command += ["--out", out, "--force", "--json"] + (["--threads", str(threads)] if threads else [])
+    command += [] if curate else ["--no-curate"]
     start = time.monotonic()
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -123,6 +124,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--communities", default=",".join(COMMUNITIES))
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--curate", action="store_true", help="let evidence take records out of training")
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
     assay = binary()
@@ -134,7 +136,7 @@ def main():
             print(f"{name}: skipped, no {needed} in {DATA}", file=sys.stderr)
             continue
         folder = make(args.seed)
-        document, cost = appraise(assay, folder, TARGET / "bench-appraise" / f"out-{name}", args.threads)
+        document, cost = appraise(assay, folder, TARGET / "bench-appraise" / f"out-{name}", args.threads, args.curate)
         rows = by_behaviour(document, json.loads((folder / "truth.json").read_text()))
         kept = {k: document[k] for k in ("utility", "closure", "scores", "agreement", "timings")}
         kept |= {"cost": cost, "behaviours": rows, "date": datetime.date.today().isoformat()}
