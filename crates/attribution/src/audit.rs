@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use assay_kernels::Real;
 use assay_learn::data::Features;
 use assay_learn::model::{Family, Model};
-use assay_learn::retrain::{Ask, RetrainOptions, Retrained, Retrainer};
-use assay_learn::train::{Tolerance, design};
+use assay_learn::retrain::{Ask, Retrained, Retrainer};
+use assay_learn::train::design;
 
 use crate::leave_out::LeaveOutOptions;
 use crate::path::ValueError;
@@ -108,14 +108,7 @@ fn effects_in<T: Real>(
 ) -> Result<Leaving, ValueError> {
     let train_design = design::<T>(train.features);
     let designs = folds.map(|fold| design::<T>(fold.features));
-    let exact = Tolerance::relative(if size_of::<T>() == 4 { 1e-5 } else { 1e-9 });
-    let options = RetrainOptions {
-        lambda: o.lambda,
-        noise_variance: o.noise_variance,
-        weights: o.weights,
-        levels: &[1.0],
-        tolerance: Tolerance { of_start: o.tolerance, ..exact },
-    };
+    let options = o.retraining::<T>();
     let mut retrainer =
         Retrainer::new(&train_design, train.target, &options, Some(full)).map_err(ValueError::Train)?;
     for (design, fold) in designs.iter().zip(folds) {

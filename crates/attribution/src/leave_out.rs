@@ -34,6 +34,20 @@ impl Default for LeaveOutOptions<'_> {
     }
 }
 
+impl<'a> LeaveOutOptions<'a> {
+    /// The same for the engine that retrains, in this number type.
+    pub(crate) fn retraining<T>(&self) -> RetrainOptions<'a> {
+        let exact = Tolerance::relative(if size_of::<T>() == 4 { 1e-5 } else { 1e-9 });
+        RetrainOptions {
+            lambda: self.lambda,
+            noise_variance: self.noise_variance,
+            weights: self.weights,
+            levels: &[1.0],
+            tolerance: Tolerance { of_start: self.tolerance, ..exact },
+        }
+    }
+}
+
 /// How good a model is on one set of examples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
@@ -116,14 +130,7 @@ fn leave_out_in<T: Real>(
 ) -> Result<LeaveOut, ValueError> {
     let train_design = design::<T>(train.features);
     let designs = benchmarks.map(|b| b.map(|b| design::<T>(b.features)));
-    let exact = Tolerance::relative(if size_of::<T>() == 4 { 1e-5 } else { 1e-9 });
-    let options = RetrainOptions {
-        lambda: o.lambda,
-        noise_variance: o.noise_variance,
-        weights: o.weights,
-        levels: &[1.0],
-        tolerance: Tolerance { of_start: o.tolerance, ..exact },
-    };
+    let options = o.retraining::<T>();
     let mut retrainer =
         Retrainer::new(&train_design, train.target, &options, Some(full)).map_err(ValueError::Train)?;
     for (design, examples) in designs.iter().zip(benchmarks) {

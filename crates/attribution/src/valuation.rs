@@ -70,6 +70,22 @@ pub struct GroupValue {
 }
 
 impl Valuation {
+    /// Which groups below `count` have a record that weighs something in the model: record i belongs to group
+    /// `groups[i]`.
+    ///
+    /// # Panics
+    /// When there is not one group a record.
+    pub fn in_training(&self, groups: &[u32], count: usize) -> Vec<bool> {
+        assert_eq!(groups.len(), self.weights.len(), "one group a record");
+        let mut out = vec![false; count];
+        for (&group, _) in groups.iter().zip(&self.weights).filter(|(_, weight)| **weight > 0.0) {
+            if let Some(trained) = out.get_mut(group as usize) {
+                *trained = true;
+            }
+        }
+        out
+    }
+
     /// Charges those whose records were kept out of training, wholly or in part, with what was kept out: `all` is the
     /// valuation of the same records where nothing was, and record i belongs to group `groups[i]`. The part of a record
     /// is what its weight lost, and is worth that part of its value in `all`. To a group whose parts were together worth

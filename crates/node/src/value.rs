@@ -113,7 +113,7 @@ impl Node {
             base_microbits: bits(valuation.base_bits)?,
             full_microbits: bits(valuation.full_bits)?,
             sum_microbits: rows.iter().map(|r| r.value_microbits).sum(),
-            withheld_microbits: bits(charged(valuation))?,
+            withheld_microbits: bits(valuation.charged_bits.iter().sum())?,
             nodes: valuation.nodes as u32,
             recipe: recipe.sha256,
             table,
@@ -196,11 +196,6 @@ impl Prepared {
         }
         Ok(valuation)
     }
-}
-
-/// What was charged for records that were kept out of training, at most 0.
-fn charged(valuation: &Valuation) -> f64 {
-    (valuation.value_bits.iter().sum::<f64>() - valuation.sum_bits).min(0.0)
 }
 
 /// What a run looks at.

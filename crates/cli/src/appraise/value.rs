@@ -257,9 +257,7 @@ pub(crate) fn audit(
 /// Contributors to train again without, ascending: all that have a record in training, or a random sample of them; none
 /// when there is only one, whose worth is the whole.
 fn chosen(values: &Values, ready: &Ready, senders: &[u32], seed: u64) -> Vec<usize> {
-    let mut trained = vec![false; values.groups.len()];
-    let weights = senders.iter().zip(&values.valuation.weights);
-    weights.filter(|(_, w)| **w > 0.0).for_each(|(&c, _)| trained[c as usize] = true);
+    let trained = values.valuation.in_training(senders, values.groups.len());
     let present: Vec<usize> = (0..trained.len()).filter(|&c| trained[c]).collect();
     if present.len() < 2 {
         return Vec::new();

@@ -91,9 +91,7 @@ impl Case<'_> {
     pub fn audit(&self, options: &AuditOptions, on_progress: &(dyn Fn(Progress) + Sync)) -> Result<Audit> {
         let groups = self.valuation.group(self.owners, self.ids.len() + 1);
         // Who has nothing in the model cannot be left out of it.
-        let mut trained = vec![false; self.ids.len() + 1];
-        let weights = self.owners.iter().zip(&self.valuation.weights);
-        weights.filter(|(_, w)| **w > 0.0).for_each(|(&owner, _)| trained[owner as usize] = true);
+        let trained = self.valuation.in_training(self.owners, self.ids.len());
         let present: Vec<usize> = (0..self.ids.len()).filter(|&c| trained[c]).collect();
         let names: Vec<&str> = present.iter().map(|&c| self.ids[c].as_str()).collect();
         // Who is alone is the whole model.
