@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use assay_attribution::method::{Influence, Setting, by_name};
+use assay_attribution::method::{Influence, Setting, Shapley, Values, by_name, group_shapley};
 use assay_attribution::{Examples, ValueFold};
 use assay_kernels::Mat;
 use assay_learn::data::{Features, Target};
@@ -16,12 +16,16 @@ pub struct Args {
     /// Folder with x.npy, y.npy (records), valid_x.npy and valid_y.npy; values.npy (or theta.npy and matrix.npy) and
     /// result.json are written there.
     folder: PathBuf,
-    /// The method, or `influence-matrix`: influence of every record on every example at a model fitted before.
+    /// The method; or `group-shapley` of the groups of records in groups.npy; or `influence-matrix`: influence of every
+    /// record on every example at a model fitted before.
     #[arg(long)]
     method: String,
     /// Precision of the prior.
     #[arg(long, default_value_t = 1.0)]
     lambda: f64,
+    /// File in the folder with one weight a record.
+    #[arg(long)]
+    weights: Option<PathBuf>,
     /// The influence matrix in f32.
     #[arg(long)]
     single: bool,
@@ -37,11 +41,17 @@ pub fn run(args: &Args) -> Result<()> {
     let (own, theirs) = (target(&train.1), target(&valid.1));
     let records = Examples { features: &train.0, target: &own };
     let fold = ValueFold::new(Examples { features: &valid.0, target: &theirs });
-    let setting = Setting { lambda: args.lambda, noise_variance: 1.0, weights: None, seed: 0 };
+    let weights = args.weights.as_ref().map(|file| npy::read(&args.folder.join(file))).transpose()?;
+    let weights = weights.as_ref().map(|(_, weights)| weights.as_slice());
+    let setting = Setting { lambda: args.lambda, noise_variance: 1.0, weights, seed: 0 };
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
     match args.method.as_str() {
         "influence-matrix" => matrix(args, records, fold, &setting),
-        _ => values(args, records, fold, &setting),
+        "group-shapley" => groups(args, records, fold, &setting),
+        name => {
+            let method = by_name(name).ok_or("no such method")?;
+            values(args, || Ok(method.cache(records, &setting, &|_| {})?.attribute(fold, &|_| {})?))
+        }
     }
 }
 
@@ -53,14 +63,19 @@ fn part(args: &Args, prefix: &str) -> Result<(Features, Vec<u32>)> {
     Ok((Features::Dense(x), y.iter().map(|&y| y as u32).collect()))
 }
 
-fn values(args: &Args, records: Examples<'_>, fold: ValueFold<'_>, setting: &Setting<'_>) -> Result<()> {
-    let method = by_name(&args.method).ok_or("no such method")?;
-    let (values, seconds) = least(args.runs, || {
-        let cached = method.cache(records, setting, &|_| {})?;
-        Ok(cached.attribute(fold, &|_| {})?)
-    })?;
+fn values(args: &Args, attribute: impl FnMut() -> Result<Values>) -> Result<()> {
+    let (values, seconds) = least(args.runs, attribute)?;
     npy::write(&args.folder.join("values.npy"), &[values.mean.len()], values.mean.iter().copied())?;
     report(args, &serde_json::json!({ "method": args.method, "cpu_s": seconds }))
+}
+
+/// Values of groups that act as one player each.
+fn groups(args: &Args, records: Examples<'_>, fold: ValueFold<'_>, setting: &Setting<'_>) -> Result<()> {
+    let (_, groups) = npy::read(&args.folder.join("groups.npy"))?;
+    let groups: Vec<u32> = groups.iter().map(|&g| g as u32).collect();
+    let count = groups.iter().max().map_or(0, |&g| g as usize + 1);
+    let of = (setting, &Shapley::default());
+    values(args, || Ok(group_shapley(records, (&groups, count), fold, of, &|_| {})?))
 }
 
 /// The curvature, its factor, all solves and all products; the fit is timed apart, as peers are given a model.

@@ -60,6 +60,12 @@ def pinned(command):
     subprocess.run([*prefix, *map(str, command)], check=True, stdout=subprocess.DEVNULL)
 
 
+def inside(script, interpreter, *what):
+    """What a script's task prints as JSON, run by an environment's interpreter."""
+    command = [interpreter, script, "--inside", *map(str, what)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout or "null")
+
+
 def measure(case, binary, interpreter, runs, exact, folder):
     train, valid, flags = CASES[case]
     reference = BENCH / "value" / "reference.py"
