@@ -15,6 +15,7 @@ mod form;
 mod lanes;
 
 use assay_kernels::cg::{self, Stop};
+use assay_kernels::design::Single;
 use assay_kernels::{Design, Mat, Real, panel};
 use rayon::prelude::*;
 
@@ -82,7 +83,7 @@ struct Level<T> {
     t: f64,
     point: Point<T>,
     /// Inverse curvature, outputs of a feature together; when models share it as their preconditioner.
-    inverse: Option<Mat<T>>,
+    inverse: Option<Mat<f32>>,
     /// For each set of examples, the curvature's inverse times the gradient of their loss.
     duals: Vec<Mat<T>>,
 }
@@ -103,6 +104,8 @@ pub struct Retrainer<'a, T> {
     form: Form<T>,
     /// The pairs of features from which each model builds its own curvature, where that is cheap.
     own: Option<Own<T>>,
+    /// Design and form in f32, where models go most of their way in it.
+    rough: Option<(Single<'a>, Form<f32>)>,
     levels: Vec<Level<T>>,
     folds: Vec<Fold<'a, T>>,
     tolerance: Tolerance,
@@ -153,7 +156,9 @@ impl<'a, T: Real> Retrainer<'a, T> {
                 if own.is_none() && share { curvature::inverse(&problem, &form, t, &point) } else { None };
             levels.push(Level { t, point, inverse, duals: Vec::new() });
         }
-        Ok(Self { problem, form, own, levels, folds: Vec::new(), tolerance: o.tolerance, reference })
+        let rough = share && own.is_none() && size_of::<T>() > size_of::<f32>();
+        let rough = rough.then(|| (T::single(design), Form::new(target, problem.family())));
+        Ok(Self { problem, form, own, rough, levels, folds: Vec::new(), tolerance: o.tolerance, reference })
     }
 
     /// Adds a set of examples to score every model on.

@@ -64,14 +64,14 @@ impl<T: Real> Own<T> {
     }
 }
 
-/// The inverse curvature at a point, columns of a feature together. `None` when it is not positive definite or the
+/// The inverse curvature at a point, columns of a feature together, rounded. `None` when it is not positive definite or the
 /// design is sparse.
 pub(super) fn inverse<T: Real>(
     problem: &Problem<'_, T>,
     form: &Form<T>,
     t: f64,
     point: &Point<T>,
-) -> Option<Mat<T>> {
+) -> Option<Mat<f32>> {
     let (d, k) = (problem.design().cols(), form.columns());
     let pairs: Vec<(usize, usize)> = (0..k).flat_map(|a| (0..=a).map(move |b| (a, b))).collect();
     let blocks = weighted_grams(&feature_rows(problem.design())?, &problem.pair_curvatures(t, point, &pairs));
@@ -88,7 +88,7 @@ pub(super) fn inverse<T: Real>(
         inverse.row_mut(x)[x] = T::ONE;
     }
     Cholesky::new(full)?.solve(&mut inverse);
-    Some(inverse)
+    Some(inverse.convert())
 }
 
 /// The design's transpose, when it is dense.
