@@ -26,9 +26,12 @@ pub struct Args {
     /// File in the folder with one weight a record.
     #[arg(long)]
     weights: Option<PathBuf>,
-    /// The influence matrix in f32.
-    #[arg(long)]
-    single: bool,
+    /// Number type of the influence matrix: `auto` is f64 but for the last product, or `single`, or `double`.
+    #[arg(long, default_value = "auto")]
+    precision: String,
+    /// Decides what a method draws.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
     /// Times to measure; the least counts.
     #[arg(long, default_value_t = 5)]
     runs: usize,
@@ -43,7 +46,7 @@ pub fn run(args: &Args) -> Result<()> {
     let fold = ValueFold::new(Examples { features: &valid.0, target: &theirs });
     let weights = args.weights.as_ref().map(|file| npy::read(&args.folder.join(file))).transpose()?;
     let weights = weights.as_ref().map(|(_, weights)| weights.as_slice());
-    let setting = Setting { lambda: args.lambda, noise_variance: 1.0, weights, seed: 0 };
+    let setting = Setting { lambda: args.lambda, noise_variance: 1.0, weights, seed: args.seed };
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
     match args.method.as_str() {
         "influence-matrix" => matrix(args, records, fold, &setting),
@@ -84,7 +87,11 @@ fn matrix(args: &Args, records: Examples<'_>, fold: ValueFold<'_>, setting: &Set
     let (model, fit_seconds) =
         least(args.runs, || Ok(fit(records.features, records.target, &options)?.model))?;
     let mut influence = Influence::OPTIMUM;
-    influence.precision = if args.single { Precision::Single } else { Precision::Double };
+    influence.precision = match args.precision.as_str() {
+        "single" => Precision::Single,
+        "double" => Precision::Double,
+        _ => Precision::Auto,
+    };
     let (matrix, seconds) = least(args.runs, || {
         let matrix = influence.at(&model, records, setting)?.matrix(fold, &|_| {})?;
         Ok(matrix.ok_or("influence has a matrix")?)

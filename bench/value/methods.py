@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Methods of value beside their peers: same data, same split, one core, CPU time. Agreement first, then the ratio.
 
-    python3 bench/value/methods.py [--cases knn,influence,flips] [--runs 5] [--slow]
+    python3 bench/value/methods.py [--cases knn,influence,flips,ranks] [--runs 5] [--slow]
 
   knn        kNN-Shapley, k = 5, digits 1,200 / 597: NumPy's recursion, pyDVL (and dattri with --slow: half a minute)
   influence  influence of every record on every example, 650 parameters, all on one set of weights: NumPy's closed form,
              pyDVL DirectInfluence, dattri IFAttributorExplicit; the fit is not counted
   flips      a fifth of the labels moved: average precision and F1 of each method's lowest values, and its CPU time
+  ranks      rank agreement of two runs of Data Banzhaf, 2,000 retrainings each, on three other splits of digits
 
 Builds the engine (release) and makes a Python environment in the target folder with scikit-learn, pyDVL and dattri from
 PyPI (torch is large). Engine and peers run in turn, pinned; of `--runs` each the least CPU time counts, imports and a
@@ -45,14 +46,15 @@ def python():
 # ---- In the environment of the peers: `methods.py --inside TASK FOLDER`.
 
 
-def export(folder):
-    """Splits and flips, seed 0 throughout: scikit-learn's digits and breast cancer, a constant column added."""
+def export(*seed_and_folder):
+    """Splits (seed 0 unless one is given) and flips: scikit-learn's digits and breast cancer, a constant column added."""
     import numpy as np
     from sklearn import datasets
 
+    *seed, folder = seed_and_folder
     for name, size in (("digits", 1200), ("breast_cancer", 400)):
         x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-        order = np.random.default_rng(0).permutation(len(y))
+        order = np.random.default_rng(int(seed[0]) if seed else 0).permutation(len(y))
         train, valid = order[:size], order[size:]
         mean, scale = (0, 16) if name == "digits" else (x[train].mean(0), x[train].std(0))
         x = np.hstack([(x - mean) / scale, np.ones((len(x), 1))]).astype(np.float32).astype(np.float64)
@@ -255,6 +257,14 @@ def detect(folder):
 # ---- Outside.
 
 
+def same_ranks(folder):
+    """Rank correlation of the values of two runs."""
+    import numpy as np
+    from scipy.stats import spearmanr
+
+    print(json.dumps(float(spearmanr(*(np.load(folder / f"values{seed}.npy") for seed in (1, 2)))[0])))
+
+
 def inside(interpreter, *what):
     command = [interpreter, __file__, "--inside", *map(str, what)]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout or "null")
@@ -295,13 +305,26 @@ def flips(binary, interpreter, folder):
     return out
 
 
+def ranks(binary, interpreter, folder):
+    out = {}
+    for split in (1, 2, 3):
+        target = folder / f"split{split}"
+        inside(interpreter, "export", split, target)
+        for seed in (1, 2):
+            pinned([binary, "methods", target / "digits", "--runs", 1, "--method", "banzhaf", "--seed", seed])
+            (target / "digits" / "values.npy").rename(target / "digits" / f"values{seed}.npy")
+        out[f"split {split}"] = inside(interpreter, "same_ranks", target / "digits")
+        print(f"\nsplit {split}: rank correlation of two runs {out[f'split {split}']:.4f}", flush=True)
+    return out
+
+
 def main():
     if sys.argv[1:2] == ["--inside"]:
         task, *what, folder = sys.argv[2:]
         return globals()[task](*what, pathlib.Path(folder))
     os.environ.update(THREADS)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="knn,influence,flips")
+    parser.add_argument("--cases", default="knn,influence,flips,ranks")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--slow", action="store_true")
     args = parser.parse_args()
@@ -310,13 +333,13 @@ def main():
     inside(interpreter, "export", folder)
     results = {}
     for case in args.cases.split(","):
-        if case == "flips":
-            results[case] = flips(binary, interpreter, folder)
+        if case in ("flips", "ranks"):
+            results[case] = globals()[case](binary, interpreter, folder)
             continue
         peers = PEERS[case] + (["dattri"] if case == "knn" and args.slow else [])
         ways = {"knn": [["--method", "knn-shapley"]]}
         both = ["--method", "influence-matrix"]
-        for flags in ways.get(case, [both, [*both, "--single"]]):
+        for flags in ways.get(case, [[*both, "--precision", name] for name in ("auto", "double", "single")]):
             result = side_by_side(case, flags, peers, binary, interpreter, folder / "digits", args.runs)
             results[" ".join([case, *flags[2:]])] = result
     RESULTS.mkdir(exist_ok=True)

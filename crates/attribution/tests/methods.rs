@@ -147,12 +147,15 @@ fn influence_is_dense_algebra() {
             let (own, outputs) = gradients(&train, &model, false);
             let (theirs, _) = gradients(&bench, &model, false);
             let hessian = curvature(&train, &outputs, &weights, setting.lambda, t);
-            let got = matrix(&method, &train, &bench, &setting);
+            let mut double = method;
+            double.precision = Precision::Double;
+            let got = matrix(&double, &train, &bench, &setting);
+            let rounded = matrix(&method, &train, &bench, &setting);
             let values = attribute(&method, &train, &bench, &setting);
             let sparse_train = Set { features: sparse(&train.features), target: train.target.clone() };
             let sparse_bench = Set { features: sparse(&bench.features), target: bench.target.clone() };
             let by_products = matrix(&method, &sparse_train, &sparse_bench, &setting);
-            let given = method.at(&model, train.examples(), &setting).unwrap();
+            let given = double.at(&model, train.examples(), &setting).unwrap();
             let given = given.matrix(bench.value_fold(), &|_| {}).unwrap().unwrap();
             let scale = largest(&got);
             for (j, gradient) in theirs.iter().enumerate() {
@@ -163,6 +166,7 @@ fn influence_is_dense_algebra() {
                     assert!(error < 1e-9 * scale, "{i} {j}: {} {want}", got.row(i)[j]);
                     assert!((given.row(i)[j] - want).abs() < 1e-9 * scale);
                     assert!((by_products.row(i)[j] - want).abs() < 1e-5 * scale);
+                    assert!((rounded.row(i)[j] - want).abs() < 1e-6 * scale);
                 }
             }
             for i in 0..40 {

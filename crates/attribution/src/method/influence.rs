@@ -1,10 +1,12 @@
 //! Influence functions.
 
+mod contrasts;
+
 use assay_kernels::cg::{self, Stop};
 use assay_kernels::cholesky::{Cholesky, weighted_grams};
-use assay_kernels::{Mat, Real, panel};
+use assay_kernels::{Design, Mat, Real, panel};
 use assay_learn::model::{Family, Model};
-use assay_learn::train::{Curvature, Point, Precision, Problem, design, to_panel};
+use assay_learn::train::{Curvature, Point, Precision, Problem, to_panel};
 
 use super::linear::{Groups, Layout, Linear, group_gradients, minimum, record_products};
 use super::{Cached, Method, Setting, Unit, Values};
@@ -19,12 +21,13 @@ use crate::{Examples, OnProgress, Progress, ValueFold};
 /// first-order form of Data Banzhaf (Wang and Jia, arXiv 2205.15466). Neither sums to the gain, and copies gain.
 ///
 /// The curvature is exact: one Cholesky factor up to `EXACT` parameters of dense features, O(n p^2 + p^3 + m p^2 +
-/// n m p) for m examples; conjugate gradients beyond, to a relative residual of 1e-6.
+/// n m p) for m examples; conjugate gradients beyond, to a relative residual of 1e-6. Values against each example by itself
+/// ([`Cached::matrix`]) end in a product in f32 unless the precision is `Double`: off by about 1e-7 of the largest.
 #[derive(Clone, Copy, Debug)]
 pub struct Influence {
     name: &'static str,
     t: f64,
-    /// Number type.
+    /// Number type of the curvature and of what is solved with it.
     pub precision: Precision,
 }
 
@@ -70,9 +73,9 @@ impl Influence {
     ) -> Result<Box<dyn Cached + 'a>, ValueError> {
         let outputs = Family::of(train.target, 1.0).outputs();
         Ok(if self.precision.is_double(train.features, outputs) {
-            Box::new(Curved::<f64>::new(self.t, model, train, setting)?)
+            Box::new(Curved::<f64>::new(self, model, train, setting)?)
         } else {
-            Box::new(Curved::<f32>::new(self.t, model, train, setting)?)
+            Box::new(Curved::<f32>::new(self, model, train, setting)?)
         })
     }
 }
@@ -98,54 +101,67 @@ struct Curved<'a, T> {
     t: f64,
     point: Point<T>,
     factor: Option<Cholesky<T>>,
+    /// Nothing is rounded to f32.
+    exact: bool,
 }
 
 impl<'a, T: Real> Curved<'a, T> {
     fn new(
-        t: f64,
+        influence: &Influence,
         model: Option<&Model>,
         train: Examples<'a>,
         setting: &Setting<'a>,
     ) -> Result<Self, ValueError> {
         let linear = Linear::new(train, setting);
-        let problem = linear.problem()?;
+        let (problem, t) = (linear.problem()?, influence.t);
         let point = model.map_or_else(|| minimum(&problem, t), |model| problem.at(to_panel(model)));
         let factor = exact_curvature(&problem, t, &point).and_then(Cholesky::new);
-        Ok(Self { t, point, factor, linear })
+        let exact = matches!(influence.precision, Precision::Double);
+        Ok(Self { t, point, factor, exact, linear })
     }
 
-    /// Influence on the mean over each group: records x groups.
-    fn on_groups(
+    /// Influence on the mean over each group: records x groups. `design` is that of the records, in the number type of
+    /// the last product.
+    fn on_groups<U: Real>(
         &self,
+        design: &Design<U>,
         benchmark: ValueFold<'_>,
         groups: &Groups,
         on_progress: OnProgress<'_>,
     ) -> Result<Mat<f64>, ValueError> {
         let examples = benchmark.examples();
-        let bench_design = design::<T>(examples.features);
+        let bench_design = assay_learn::train::design::<T>(examples.features);
         let bench = self.linear.benchmark(&bench_design, examples)?;
-        let there = bench.residuals(-1.0 / LN_2, &bench.at(self.point.theta.clone()));
+        let mut there = bench.residuals(-1.0 / LN_2, &bench.at(self.point.theta.clone()));
         let problem = self.linear.problem()?;
-        let here = problem.residuals(-1.0, &self.point);
-        let outputs = problem.family().outputs();
-        let mut solver = match &self.factor {
-            Some(factor) => Solver::Factor(factor),
-            None => Solver::Gradients(problem.curvature(self.t, &self.point), problem.lanes()),
+        let mut here = problem.residuals(-1.0, &self.point);
+        let family = problem.family();
+        let (mut solver, outputs) = match &self.factor {
+            Some(factor) => {
+                (there, here) = (contrasts::residuals(family, &there), contrasts::residuals(family, &here));
+                (Solver::Factor(factor), contrasts::coordinates(family))
+            }
+            None => {
+                let solver = Solver::Gradients(problem.curvature(self.t, &self.point), problem.lanes());
+                (solver, family.outputs())
+            }
         };
+        let here = here.convert::<U>();
         let count = groups.sizes.len();
-        let mut out = Mat::zeros(problem.design().rows(), count);
+        let mut out = Mat::zeros(design.rows(), count);
         let mut scores = Mat::zeros(0, 0);
         for first in (0..count).step_by(solver.together()) {
             let range = first..(first + solver.together()).min(count);
-            let gradients =
-                |layout| group_gradients(examples.features, &there, outputs, groups, range.clone(), layout);
-            let solved = solver.solve(range.len(), outputs, gradients);
-            for part in range.clone().step_by(PRODUCTS) {
-                let part = part..(part + PRODUCTS).min(range.end);
-                let panel = columns(&solved, range.len(), part.start - first..part.end - first);
-                record_products(problem.design(), &here, &panel, part.len(), &mut scores, |i, row| {
-                    let out = &mut out.row_mut(i)[part.clone()];
-                    out.iter_mut().zip(row).for_each(|(o, x)| *o = x.f64());
+            let gradients = |layout, out: &mut Mat<T>| {
+                group_gradients(examples.features, &there, outputs, groups, range.clone(), layout, out);
+            };
+            let solved = solver.solve(design.cols() * outputs, outputs, range.len(), gradients);
+            for from in (0..solved.cols()).step_by(PRODUCTS) {
+                let to = (from + PRODUCTS).min(solved.cols());
+                let panel = columns::<T, U>(&solved, outputs, from..to);
+                record_products(design, &here, &panel, to - from, &mut scores, |i, row| {
+                    let out = out.row_mut(i)[first + from..range.end].iter_mut();
+                    out.zip(row).for_each(|(o, x)| *o = x.f64());
                 });
             }
             on_progress(Progress { stage: "influence", done: range.end, total: count });
@@ -157,7 +173,8 @@ impl<'a, T: Real> Curved<'a, T> {
 impl<T: Real> Cached for Curved<'_, T> {
     fn attribute(&self, benchmark: ValueFold<'_>, on_progress: OnProgress<'_>) -> Result<Values, ValueError> {
         let folds = Groups::folds(benchmark, self.linear.setting.seed);
-        Ok(folds.values(Unit::Bits, &self.on_groups(benchmark, &folds, on_progress)?))
+        let parts = self.on_groups(&self.linear.design, benchmark, &folds, on_progress)?;
+        Ok(folds.values(Unit::Bits, &parts))
     }
 
     fn matrix(
@@ -165,20 +182,19 @@ impl<T: Real> Cached for Curved<'_, T> {
         benchmark: ValueFold<'_>,
         on_progress: OnProgress<'_>,
     ) -> Result<Option<Mat<f64>>, ValueError> {
-        self.on_groups(benchmark, &Groups::singles(benchmark), on_progress).map(Some)
+        let (design, singles) = (&self.linear.design, Groups::singles(benchmark));
+        if self.exact {
+            return self.on_groups(design, benchmark, &singles, on_progress).map(Some);
+        }
+        self.on_groups(&*T::single(design), benchmark, &singles, on_progress).map(Some)
     }
 }
 
-/// Some of the unknowns that lie side by side in `panel`, `count` for each output.
-fn columns<T: Real>(panel: &Mat<T>, count: usize, range: std::ops::Range<usize>) -> Mat<T> {
-    let outputs = panel.cols() / count;
-    let mut out = Mat::zeros(panel.rows(), outputs * range.len());
-    for j in 0..panel.rows() {
-        let from = panel.row(j).chunks_exact(count).map(|all| &all[range.clone()]);
-        out.row_mut(j)
-            .chunks_exact_mut(range.len())
-            .zip(from)
-            .for_each(|(to, from)| to.copy_from_slice(from));
+/// Some columns of `panel`, whose rows are the outputs of the features: features x (outputs * columns).
+fn columns<T: Real, U: Real>(panel: &Mat<T>, outputs: usize, range: std::ops::Range<usize>) -> Mat<U> {
+    let mut out = Mat::zeros(panel.rows() / outputs, outputs * range.len());
+    for (k, to) in out.data_mut().chunks_exact_mut(range.len()).enumerate() {
+        to.iter_mut().zip(&panel.row(k)[range.clone()]).for_each(|(to, from)| *to = U::of(from.f64()));
     }
     out
 }
@@ -198,30 +214,34 @@ impl<T: Real> Solver<'_, T> {
         }
     }
 
-    /// The curvature's inverse times the `count` gradients that `right` lays out: features x (outputs * count), all
-    /// of output 0 first.
-    fn solve(&mut self, count: usize, outputs: usize, right: impl Fn((Layout, usize)) -> Mat<T>) -> Mat<T> {
+    /// The curvature's inverse times the `count` gradients that `put` lays out: `unknowns` (outputs of a feature
+    /// together) x count, or a few columns more, which are to be left alone.
+    fn solve(
+        &mut self,
+        unknowns: usize,
+        outputs: usize,
+        count: usize,
+        put: impl Fn(Layout, &mut Mat<T>),
+    ) -> Mat<T> {
         match self {
             Self::Factor(factor) => {
-                let right = right((Layout { group: 1, output: count }, outputs * count));
-                let (features, width) = (right.rows(), right.cols());
-                // One row a parameter: the same numbers in the same order.
-                let Some(mut flat) = Mat::from_vec(features * outputs, count, right.data().to_vec()) else {
-                    return right;
-                };
-                factor.solve(&mut flat);
-                Mat::from_vec(features, width, flat.data().to_vec()).unwrap_or(right)
+                // Whole vectors, all rows aligned alike.
+                let width = if count < PRODUCTS { count } else { count.next_multiple_of(PRODUCTS) };
+                let mut out = Mat::zeros(unknowns, width);
+                put(Layout { feature: outputs * width, output: width, group: 1 }, &mut out);
+                factor.solve(&mut out);
+                out
             }
             Self::Gradients(curvature, lanes) => {
-                let right = right((Layout { group: *lanes, output: 1 }, *lanes * count));
+                let mut right = Mat::zeros(unknowns / outputs, *lanes * count);
+                put(Layout { feature: *lanes * count, output: 1, group: *lanes }, &mut right);
                 let mut wide = Mat::zeros(right.rows(), right.cols());
                 let stop = Stop { tolerance: 1e-6, iterations: 2_000 };
                 cg::solve(curvature, &right, &mut wide, *lanes, true, stop);
-                let mut out = Mat::zeros(right.rows(), outputs * count);
-                for j in 0..right.rows() {
-                    for (k, o) in out.row_mut(j).iter_mut().enumerate() {
-                        *o = wide.row(j)[k % count * *lanes + k / count];
-                    }
+                let mut out = Mat::zeros(unknowns, count);
+                for k in 0..unknowns {
+                    let from = wide.row(k / outputs)[k % outputs..].iter().step_by(*lanes);
+                    out.row_mut(k).iter_mut().zip(from).for_each(|(o, &x)| *o = x);
                 }
                 out
             }
@@ -229,10 +249,10 @@ impl<T: Real> Solver<'_, T> {
     }
 }
 
-/// The curvature written out (lower triangle; row and column of a parameter are feature * outputs + output), where
-/// that is small.
+/// The curvature written out (lower triangle; row and column of a parameter are feature * coordinates + coordinate,
+/// see [`contrasts`]), where that is small.
 fn exact_curvature<T: Real>(problem: &Problem<'_, T>, t: f64, point: &Point<T>) -> Option<Mat<T>> {
-    let (design, outputs) = (problem.design(), problem.family().outputs());
+    let (design, outputs) = (problem.design(), contrasts::coordinates(problem.family()));
     let (n, d) = (design.rows(), design.cols());
     if d * outputs > EXACT {
         return None;
@@ -241,8 +261,7 @@ fn exact_curvature<T: Real>(problem: &Problem<'_, T>, t: f64, point: &Point<T>) 
     for j in 0..d {
         columns.row_mut(j).copy_from_slice(design.dense_column(j)?);
     }
-    let pairs: Vec<(usize, usize)> = (0..outputs).flat_map(|a| (0..=a).map(move |b| (a, b))).collect();
-    let weights = problem.pair_curvatures(t, point, &pairs);
+    let weights = contrasts::curvatures(problem, t, point);
     let grams = weighted_grams(&columns, &weights);
     let mut out = Mat::zeros(d * outputs, d * outputs);
     for j in 0..d {
@@ -250,7 +269,7 @@ fn exact_curvature<T: Real>(problem: &Problem<'_, T>, t: f64, point: &Point<T>) 
             let row = out.row_mut(j * outputs + a);
             row[j * outputs + a] = T::of(problem.lambda());
             for l in 0..=j {
-                let grams = &grams[(j * d + l) * pairs.len()..][..pairs.len()];
+                let grams = &grams[(j * d + l) * weights.cols()..][..weights.cols()];
                 for (b, x) in row[l * outputs..][..outputs].iter_mut().enumerate() {
                     let (high, low) = (a.max(b), a.min(b));
                     *x += grams[high * (high + 1) / 2 + low];

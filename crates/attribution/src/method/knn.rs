@@ -1,10 +1,11 @@
 //! Exact Shapley values of the nearest-neighbour classifier and regressor.
 
-use std::hint::select_unpredictable;
+mod order;
 
 use assay_kernels::{Design, Mat, Real};
 use assay_learn::data::{Features, Target};
 use assay_learn::train::{Precision, TrainError, design};
+use order::Order;
 use rayon::prelude::*;
 
 use super::linear::same_kind;
@@ -16,9 +17,10 @@ use crate::{Examples, OnProgress, Progress, ValueFold};
 /// al., PVLDB 12, 2019, arXiv 1908.08619). Samples are benchmark examples.
 ///
 /// - Classes: the utility is the share of the k nearest that have the right class (absent neighbours count as wrong);
-///   unit Accuracy. O(n log(n / C)) for an example: only records of its own class are sorted, the others counted.
-/// - Numbers: minus the squared error of the sum of the nearest over k; unit Score. O(n log n).
+///   unit Accuracy.
+/// - Numbers: minus the squared error of the sum of the nearest over k; unit Score.
 ///
+/// An example takes O(n d) for the distances and, sorted by digits, O(n) more unless most of them are almost equal.
 /// Nearness is Euclidean on the model's features; of records at equal distance the earlier is nearer. Distances are
 /// f64 while the features are few, else f32, where rounding decides between almost equal ones. Weights of records are
 /// not read: copies gain. It values neighbourhood, not what a linear model learns: good at finding wrong labels, no
@@ -79,16 +81,25 @@ struct Neighbours<'a, T> {
     design: Design<T>,
     /// Half the squared norm of each record.
     half_norms: Vec<T>,
-    /// Records of each class, ascending.
-    members: Vec<Vec<u32>>,
+    /// Of each rank, from 1: min(k, rank) / (k rank).
+    weights: Vec<f64>,
     k: usize,
 }
 
+/// Memory that is used again.
+struct Scratch<T> {
+    products: Mat<T>,
+    distances: Mat<T>,
+    order: Order,
+    ranked: Vec<f64>,
+    values: Vec<f64>,
+}
+
 /// Examples whose distances are one product.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 32;
 
 /// Products under way at once: bounds memory, whatever the number of threads.
-const WAVE: usize = 16;
+const WAVE: usize = 32;
 
 /// Records and examples of a corner turn that stays in the nearest cache.
 const CORNER: usize = 32;
@@ -102,16 +113,18 @@ impl<'a, T: Real> Neighbours<'a, T> {
             Features::Sparse(m) => square(m.row(i).1),
         });
         let half_norms = half_norms.collect();
-        let mut members = Vec::new();
-        if let Target::Classes { labels, count } = train.target {
-            members.resize(*count, Vec::new());
-            labels.iter().zip(0..).for_each(|(&y, i)| members[y as usize].push(i));
-        }
-        Self { train, design, half_norms, members, k }
+        let weights = (1..=design.rows()).map(|rank| k.min(rank) as f64 / (k * rank) as f64).collect();
+        Self { train, design, half_norms, weights, k }
+    }
+
+    fn scratch(&self) -> Scratch<T> {
+        let (ranked, values) = (Vec::new(), vec![0.0; self.design.rows()]);
+        let [products, distances] = [(); 2].map(|()| Mat::zeros(0, 0));
+        Scratch { products, distances, order: Order::default(), ranked, values }
     }
 
     /// Half of the squared distance, less what all records of an example have in common: examples x records.
-    fn distances(&self, features: &Features, examples: std::ops::Range<usize>) -> Mat<T> {
+    fn measure(&self, features: &Features, examples: std::ops::Range<usize>, scratch: &mut Scratch<T>) {
         let (n, m) = (self.design.rows(), examples.len());
         let mut panel = Mat::zeros(features.cols(), m);
         for (q, i) in examples.enumerate() {
@@ -124,18 +137,19 @@ impl<'a, T: Real> Neighbours<'a, T> {
                 }
             }
         }
-        let mut products = Mat::zeros(n, m);
-        self.design.times(&panel, &mut products, |_, _| {});
-        let mut out = Mat::zeros(m, n);
+        let Scratch { products, distances, .. } = scratch;
+        if products.cols() != m {
+            (*products, *distances) = (Mat::zeros(n, m), Mat::zeros(m, n));
+        }
+        self.design.times(&panel, products, |_, _| {});
         for from in (0..n).step_by(CORNER) {
             let to = (from + CORNER).min(n);
             for q in 0..m {
                 let products = products.data()[from * m + q..].iter().step_by(m);
                 let terms = products.zip(&self.half_norms[from..to]);
-                out.row_mut(q)[from..to].iter_mut().zip(terms).for_each(|(o, (&p, &h))| *o = h - p);
+                distances.row_mut(q)[from..to].iter_mut().zip(terms).for_each(|(o, (&p, &h))| *o = h - p);
             }
         }
-        out
     }
 
     /// Calls `each(example, values of all records)` in the order of the examples of a chunk.
@@ -143,25 +157,27 @@ impl<'a, T: Real> Neighbours<'a, T> {
         &self,
         benchmark: Examples<'_>,
         range: std::ops::Range<usize>,
+        scratch: &mut Scratch<T>,
         mut each: impl FnMut(usize, &[f64]),
     ) {
-        let n = self.design.rows();
-        let distances = self.distances(benchmark.features, range.clone());
-        let mut values = vec![0.0; n];
-        let mut order = Vec::new();
+        self.measure(benchmark.features, range.clone(), scratch);
+        let Scratch { distances, order, ranked, values, .. } = scratch;
         for (q, i) in range.enumerate() {
-            let distances = distances.row(q);
+            let sorted = order.sort(distances.row(q));
             match (benchmark.target, self.train.target) {
-                (Target::Classes { labels, .. }, _) => {
-                    let members = &self.members[labels[i] as usize];
-                    classify(distances, members, self.k, &mut order, &mut values);
+                (Target::Classes { labels: bench, .. }, Target::Classes { labels, .. }) => {
+                    classify(sorted, &self.weights, |record| labels[record] == bench[i], values);
                 }
-                (Target::Numbers(bench), Target::Numbers(train)) => {
-                    regress(distances, train, bench[i], self.k, &mut order, &mut values);
+                (Target::Numbers(bench), Target::Numbers(numbers)) => {
+                    let sorted: Vec<usize> = sorted.collect();
+                    ranked.clear();
+                    ranked.extend(sorted.iter().map(|&record| numbers[record]));
+                    regress(ranked, bench[i], self.k);
+                    sorted.iter().zip(&*ranked).for_each(|(&record, value)| values[record] = *value);
                 }
-                (Target::Numbers(_), Target::Classes { .. }) => {} // Refused by `same_kind`.
+                _ => {} // Refused by `same_kind`.
             }
-            each(i, &values);
+            each(i, values);
         }
     }
 
@@ -187,9 +203,9 @@ impl<T: Real> Cached for Neighbours<'_, T> {
         };
         let (mut sum, mut squares) = (vec![0.0; n], vec![0.0; n]);
         for wave in Self::chunks(size).chunks(WAVE) {
-            let part = |range: &std::ops::Range<usize>| {
+            let part = |scratch: &mut Scratch<T>, range: &std::ops::Range<usize>| {
                 let mut part = (vec![0.0; n], vec![0.0; n]);
-                self.chunk(examples, range.clone(), |_, values| {
+                self.chunk(examples, range.clone(), scratch, |_, values| {
                     for ((s, q), v) in part.0.iter_mut().zip(&mut part.1).zip(values) {
                         *s += v;
                         *q += v * v;
@@ -197,7 +213,7 @@ impl<T: Real> Cached for Neighbours<'_, T> {
                 });
                 part
             };
-            for part in wave.par_iter().map(part).collect::<Vec<_>>() {
+            for part in wave.par_iter().map_init(|| self.scratch(), part).collect::<Vec<_>>() {
                 sum.iter_mut().zip(&part.0).for_each(|(s, x)| *s += x);
                 squares.iter_mut().zip(&part.1).for_each(|(s, x)| *s += x);
             }
@@ -216,8 +232,9 @@ impl<T: Real> Cached for Neighbours<'_, T> {
     fn matrix(&self, benchmark: ValueFold<'_>, _: OnProgress<'_>) -> Result<Option<Mat<f64>>, ValueError> {
         let examples = self.checked(benchmark)?;
         let mut out = Mat::zeros(self.design.rows(), examples.target.len());
+        let mut scratch = self.scratch();
         for range in Self::chunks(examples.target.len()) {
-            self.chunk(examples, range, |example, values| {
+            self.chunk(examples, range, &mut scratch, |example, values| {
                 for (i, v) in values.iter().enumerate() {
                     out.row_mut(i)[example] = *v;
                 }
@@ -227,118 +244,52 @@ impl<T: Real> Cached for Neighbours<'_, T> {
     }
 }
 
-/// Searches that run side by side, so that none waits for its own last step.
-const SIDE: usize = 8;
-
-/// Weight of rank i, from 1: min(k, i) / (k i).
-fn weight(k: usize, rank: usize) -> f64 {
-    k.min(rank) as f64 / (k * rank) as f64
-}
-
-/// Values against an example of the class of `members`.
-///
-/// The recursion of the paper, summed: the record at rank i is worth `m_i w_i - sum over j > i of m_j (w_(j-1) - w_j)`,
-/// m being 1 for records of the right class. So the ranks of the right ones are all that matters, and the others only
-/// need to know how many right ones are nearer.
-fn classify<T: Real>(
-    distances: &[T],
-    members: &[u32],
-    k: usize,
-    right: &mut Vec<(T, u32)>,
+/// Values against an example from the records by distance: the recursion of the paper, which starts at the farthest.
+fn classify(
+    sorted: impl DoubleEndedIterator<Item = usize>,
+    weights: &[f64],
+    is_right: impl Fn(usize) -> bool,
     values: &mut [f64],
 ) {
-    right.clear();
-    right.extend(members.iter().map(|&i| (distances[i as usize], i)));
-    right.sort_unstable_by(|a, b| nearer(*a, *b));
-    // The number of right ones that are nearer, by halving, without branches.
-    let padded = (right.len() + 1).next_power_of_two();
-    let far = T::of(f64::INFINITY);
-    let bounds: Vec<T> = right.iter().map(|r| r.0).chain(std::iter::repeat(far)).take(padded).collect();
-    let mut before = vec![0_u32; padded + 1];
-    let mut place = vec![0_u32; distances.len()];
-    for (block, (distances, places)) in distances.chunks(SIDE).zip(place.chunks_mut(SIDE)).enumerate() {
-        let mut all = [far; SIDE];
-        all[..distances.len()].copy_from_slice(distances);
-        let (mut at, mut half) = ([0; SIDE], padded / 2);
-        while half > 0 {
-            for (at, distance) in at.iter_mut().zip(all) {
-                let middle = *at + half;
-                *at = select_unpredictable(bounds[middle - 1] < distance, middle, *at);
-            }
-            half /= 2;
-        }
-        for (k, (place, &distance)) in places.iter_mut().zip(distances).enumerate() {
-            let (mut at, i) = (at[k], block * SIDE + k);
-            while at < right.len() && bounds[at] == distance && (right[at].1 as usize) < i {
-                at += 1;
-            }
-            *place = at as u32;
-            before[at] += 1;
-        }
-    }
-    // Each right one counted itself, just before itself: rank = those up to its own place.
-    let mut worth = vec![0.0; padded + 1];
-    let mut rank: usize = before.iter().map(|&b| b as usize).sum();
-    rank -= before[right.len()..].iter().map(|&b| b as usize).sum::<usize>();
-    let mut later = 0.0;
-    for at in (0..right.len()).rev() {
-        let own = weight(k, rank);
-        values[right[at].1 as usize] = own - later;
-        later += if rank > 1 { weight(k, rank - 1) - own } else { 0.0 };
-        worth[at] = -later;
-        rank -= before[at] as usize;
-    }
-    let mut next = 0;
-    for (i, (value, &place)) in values.iter_mut().zip(&place).enumerate() {
-        if members.get(next).is_some_and(|&m| m as usize == i) {
-            next += 1;
-        } else {
-            *value = worth[place as usize];
-        }
+    let (mut value, mut farther) = (0.0, 0);
+    for (record, weight) in sorted.rev().zip(weights.iter().rev()) {
+        let right = i32::from(is_right(record));
+        value += f64::from(right - farther) * weight;
+        farther = right;
+        values[record] = value;
     }
 }
 
-fn nearer<T: Real>(a: (T, u32), b: (T, u32)) -> std::cmp::Ordering {
-    a.0.f64().total_cmp(&b.0.f64()).then(a.1.cmp(&b.1))
-}
-
-/// Values against an example whose answer is the number `answer`.
+/// Values of the records by distance, from their numbers, against an example whose answer is `answer`.
 ///
 /// Two records next to each other in rank differ where fewer than k of a coalition are nearer: then one more of them
 /// swaps for the other. Averaged over coalitions (every size as likely as every other), the rest of the sum holds a
 /// nearer record l < i with weight `min(k, i) (min(k, i) - 1) / (i (i - 1))` and a farther one l > i + 1 with
 /// `t (t + 1) / ((l - 1) (l - 2))`, t = min(k - 1, l - 2). The farthest record's value starts the recursion.
-fn regress<T: Real>(
-    distances: &[T],
-    numbers: &[f64],
-    answer: f64,
-    k: usize,
-    order: &mut Vec<(T, u32)>,
-    values: &mut [f64],
-) {
-    order.clear();
-    order.extend(distances.iter().copied().zip(0..));
-    order.sort_unstable_by(|a, b| nearer(*a, *b));
-    let y = |rank: usize| numbers[order[rank - 1].1 as usize];
-    let n = order.len();
+fn regress(ranked: &mut [f64], answer: f64, k: usize) {
+    let n = ranked.len();
     let share = |rank: usize| k.min(rank) as f64 / rank as f64;
     // Of the sum of the nearer ones, beside the record at this rank.
     let nearer_share =
         |rank: usize| if rank > 1 { share(rank) * (k.min(rank) - 1) as f64 / (rank - 1) as f64 } else { 0.0 };
     let k_ = k as f64;
-    let mut nearer_sum: f64 = (1..n).map(y).sum();
+    let mut nearer_sum: f64 = ranked[..n - 1].iter().sum();
     let mut farther_sum = 0.0;
-    let own = share(n) * (y(n) / k_ - 2.0 * answer) + nearer_share(n) * nearer_sum / k_;
-    let mut value = -y(n) / k_ * own;
-    values[order[n - 1].1 as usize] = value;
+    // The numbers at the two ranks above the one at hand, whose places hold values by now.
+    let (mut next, mut second) = (ranked[n - 1], 0.0);
+    let own = share(n) * (next / k_ - 2.0 * answer) + nearer_share(n) * nearer_sum / k_;
+    let mut value = -next / k_ * own;
+    ranked[n - 1] = value;
     for i in (1..n).rev() {
         if i + 2 <= n {
             let (l, t) = (i + 2, (k - 1).min(i));
-            farther_sum += (t * (t + 1)) as f64 / ((l - 1) * (l - 2)) as f64 * y(l);
+            farther_sum += (t * (t + 1)) as f64 / ((l - 1) * (l - 2)) as f64 * second;
         }
-        nearer_sum -= y(i);
-        let own = share(i) * ((y(i) + y(i + 1)) / k_ - 2.0 * answer);
-        value += (y(i + 1) - y(i)) / k_ * (own + (nearer_share(i) * nearer_sum + farther_sum) / k_);
-        values[order[i - 1].1 as usize] = value;
+        let y = ranked[i - 1];
+        nearer_sum -= y;
+        let own = share(i) * ((y + next) / k_ - 2.0 * answer);
+        value += (next - y) / k_ * (own + (nearer_share(i) * nearer_sum + farther_sum) / k_);
+        ranked[i - 1] = value;
+        (next, second) = (y, next);
     }
 }

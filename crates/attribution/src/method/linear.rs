@@ -102,32 +102,33 @@ impl Groups {
     }
 }
 
-/// Where output `c` of group `g` lies in a row of a panel.
+/// How far the next feature, output and group are from one another in a panel.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
-    pub(super) group: usize,
+    pub(super) feature: usize,
     pub(super) output: usize,
+    pub(super) group: usize,
 }
 
-/// Means over the groups `range` of the outer products of features and `residuals` of their examples: features x
-/// (groups * outputs), laid out as `layout` says.
+/// Adds to `out`, laid out as `layout` says, the means over the groups `range` of the outer products of features and
+/// `residuals` of their examples.
 pub(super) fn group_gradients<T: Real>(
     features: &Features,
     residuals: &Mat<T>,
     outputs: usize,
     groups: &Groups,
     range: std::ops::Range<usize>,
-    (layout, width): (Layout, usize),
-) -> Mat<T> {
-    let mut out = Mat::zeros(features.cols(), width);
+    layout: Layout,
+    out: &mut Mat<T>,
+) {
     for (i, g) in groups.of.iter().enumerate().filter(|(_, g)| range.contains(g)) {
         let share = T::of(1.0 / groups.sizes[*g] as f64);
         let at = (g - range.start) * layout.group;
         let scaled: Vec<T> = residuals.row(i)[..outputs].iter().map(|&r| r * share).collect();
         let mut add = |j: usize, x: f32| {
             let x = T::of(f64::from(x));
-            let row = out.row_mut(j)[at..].iter_mut().step_by(layout.output);
-            row.zip(&scaled).for_each(|(o, &r)| *o += x * r);
+            let to = out.data_mut()[j * layout.feature + at..].iter_mut().step_by(layout.output);
+            to.zip(&scaled).for_each(|(o, &r)| *o += x * r);
         };
         match features {
             Features::Dense(m) => m.row(i).iter().enumerate().for_each(|(j, &x)| add(j, x)),
@@ -137,7 +138,6 @@ pub(super) fn group_gradients<T: Real>(
             }
         }
     }
-    out
 }
 
 /// The inner products of each record's gradient, features times `residuals`, with `count` matrices of the model's
