@@ -1,9 +1,9 @@
 //! Values of records by the Aumann-Shapley path.
 
-use assay_kernels::cg::{self, Stop};
+use assay_kernels::cg::Stop;
 use assay_kernels::{Design, Mat, Real, panel};
 use assay_learn::model::Family;
-use assay_learn::train::{Minimum, Point, Precision, Problem, TrainError, design, to_model};
+use assay_learn::train::{Inverse, Minimum, Point, Precision, Problem, TrainError, design, to_model};
 use rayon::prelude::*;
 
 use crate::absent::Parted;
@@ -78,7 +78,7 @@ impl Tolerances {
         if size_of::<T>() == 4 {
             Self { path: 3e-4, mean: 2e-3, folds: 0.05, fold_stride: 2 }
         } else {
-            Self { path: 1e-6, mean: 1e-5, folds: 0.03, fold_stride: 2 }
+            Self { path: 1e-6, mean: 1e-5, folds: 0.02, fold_stride: 2 }
         }
     }
 }
@@ -229,7 +229,7 @@ impl<'a, T: Real> Walk<'a, T> {
         };
         if problem.stands() {
             let on_bench = bench.problem.at(start.point.theta.clone());
-            let dual = out.dual(0.0, 0.0, &start.point, &on_bench);
+            let dual = out.dual((0.0, 0.0), &start, &on_bench);
             out.base_bits = out.bits(&start, &on_bench, &dual);
             out.means.push(0.0, dual);
         }
@@ -246,7 +246,7 @@ impl<'a, T: Real> Walk<'a, T> {
         }
         let end = self.model_at(1.0);
         let on_bench = self.bench.problem.at(end.point.theta.clone());
-        let dual = self.dual(1.0, 1.0, &end.point, &on_bench);
+        let dual = self.dual((1.0, 1.0), &end, &on_bench);
         let marginal_bits = self.marginals(&end.point, &dual);
         on_progress(Progress { stage: "values", done: count + 1, total: count + 1 });
         self.centre_folds();
@@ -278,9 +278,9 @@ impl<'a, T: Real> Walk<'a, T> {
     }
 
     /// H(t)^-1 times the gradient of the benchmark: what the gradient of a loss is worth, place by place.
-    fn dual(&mut self, u: f64, t: f64, point: &Point<T>, on_bench: &Point<T>) -> Mat<T> {
+    fn dual(&mut self, (u, t): (f64, f64), at: &Minimum<T>, on_bench: &Point<T>) -> Mat<T> {
         let mean = self.bench.mean_gradient(on_bench);
-        self.means_solve(&mut self.problem.curvature(t, point), u, &mean)
+        self.means_solve(&mut self.problem.inverse(t, &at.point, at.nearby.clone()), u, &mean)
     }
 
     /// Mean log2 p at a minimum, what is left of its gradient taken off to first order: that would otherwise count
@@ -311,27 +311,28 @@ impl<'a, T: Real> Walk<'a, T> {
 
     fn visit(&mut self, node: Node, fold_weight: f64) {
         let (problem, bench, lanes) = (self.problem, self.bench, self.problem.lanes());
-        let point = self.model_at(node.u).point;
+        let Minimum { point, nearby, .. } = self.model_at(node.u);
         let on_bench = bench.problem.at(point.theta.clone());
         let residuals = problem.residuals(-1.0, &point);
-        let mut curvature = problem.curvature(node.t, &point);
+        let mut inverse = problem.inverse(node.t, &point, nearby);
 
         let mean = bench.mean_gradient(&on_bench);
-        let solution = self.means_solve(&mut curvature, node.u, &mean);
+        let solution = self.means_solve(&mut inverse, node.u, &mean);
         let values = record_products(problem.design(), &solution, &residuals);
         self.value_bits.iter_mut().zip(values.data()).for_each(|(v, x)| *v += node.weight() * x);
 
         if fold_weight != 0.0 {
+            let rough_residuals = residuals.convert();
             for (folds, trail) in &mut self.deviations {
                 let right = bench.fold_deviations(&on_bench, folds.clone(), &mean);
                 let guess = trail.guess(node.u);
                 let cold = guess.is_none();
                 let mut x = guess.unwrap_or_else(|| Mat::zeros(right.rows(), right.cols()));
                 let stop = Stop { tolerance: self.tolerances.folds, iterations: PRODUCTS_A_SOLVE };
-                let solved = cg::solve(&mut curvature, &right, &mut x, lanes, cold, stop);
-                self.products += solved.iterations * folds.len();
+                let products = inverse.solve_groups(&right, &mut x, lanes, cold, stop);
+                self.products += products * folds.len();
 
-                let values = record_products(problem.design(), &x, &residuals);
+                let values = record_products(problem.single(), &x.convert(), &rough_residuals);
                 for i in 0..values.rows() {
                     let row = &mut self.fold_bits.row_mut(i)[folds.clone()];
                     row.iter_mut().zip(values.row(i)).for_each(|(v, x)| *v += fold_weight * x);
@@ -339,17 +340,16 @@ impl<'a, T: Real> Walk<'a, T> {
                 trail.push(node.u, x);
             }
         }
+        self.models.nearby = inverse.nearby();
         self.means.push(node.u, solution);
     }
 
-    fn means_solve(&mut self, curvature: &mut impl cg::Operator<T>, u: f64, right: &Mat<T>) -> Mat<T> {
+    fn means_solve(&mut self, inverse: &mut Inverse<'_, T>, u: f64, right: &Mat<T>) -> Mat<T> {
         let guess = self.means.guess(u);
         let cold = guess.is_none();
         let mut x = guess.unwrap_or_else(|| Mat::zeros(right.rows(), right.cols()));
         let stop = Stop { tolerance: self.tolerances.mean, iterations: PRODUCTS_A_SOLVE };
-        let solved = cg::solve(curvature, right, &mut x, self.problem.lanes(), cold, stop);
-        self.products += solved.iterations;
-
+        self.products += inverse.solve(right, &mut x, cold, stop);
         x
     }
 

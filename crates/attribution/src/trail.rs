@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use assay_kernels::quadrature::gauss_legendre;
 use assay_kernels::{Mat, Real};
-use assay_learn::train::{Minimum, Problem, Tolerance};
+use assay_learn::train::{Minimum, Nearby, Problem, Tolerance};
 
 /// The last few positions of a panel that changes smoothly with u.
 pub(crate) struct Trail<T> {
@@ -108,13 +108,16 @@ pub(crate) struct Follower<'a, T> {
     trail: Trail<T>,
     tolerance: f64,
     map: PathMap,
+    /// The preconditioner of the last position.
+    pub(crate) nearby: Option<Nearby>,
 }
 
 impl<'a, T: Real> Follower<'a, T> {
     /// At the minimum at t = 0, which is the base model but for records that stand. `tolerance` is of the gradient,
     /// relative to the base model's.
     pub(crate) fn start(problem: &'a Problem<'a, T>, tolerance: f64) -> (Self, Minimum<T>) {
-        let mut out = Self { problem, trail: Trail::new(POINTS), tolerance, map: PathMap::new(problem) };
+        let mut out =
+            Self { problem, trail: Trail::new(POINTS), tolerance, map: PathMap::new(problem), nearby: None };
         let start = out.next(0.0);
         (out, start)
     }
@@ -126,7 +129,9 @@ impl<'a, T: Real> Follower<'a, T> {
         // The ends of the path say what the whole is worth: they are found more exactly than the points on the way.
         let inside = 0.0 < u && u < 1.0;
         let tolerance = if inside { self.tolerance } else { 0.1 * self.tolerance };
-        let minimum = self.problem.minimise(self.map.t(u), start, Tolerance::relative(tolerance));
+        let tolerance = Tolerance::relative(tolerance);
+        let minimum = self.problem.minimise_near(self.map.t(u), start, self.nearby.take(), tolerance);
+        self.nearby.clone_from(&minimum.nearby);
         self.trail.push(u, minimum.point.theta.clone());
         minimum
     }

@@ -148,44 +148,54 @@ pub struct LaneInverse<T> {
     inverse: Vec<T>,
 }
 
+/// Rows of matrices side by side that meet one other row while that is in the cache.
+const TOGETHER: usize = 8;
+
 impl<T: Real> LaneInverse<T> {
     /// Inverts matrices given by their lower triangles in the layout above. `None` when one is not positive definite.
     pub fn new(size: usize, lanes: usize, mut a: Vec<T>) -> Option<Self> {
         let row = size * lanes;
         let at = |i: usize, j: usize| i * row + j * lanes;
+        let blocks = || (0..size).step_by(TOGETHER).map(|first| first..(first + TOGETHER).min(size));
         let mut acc = vec![T::ZERO; lanes];
         // L in place, with the reciprocals of its pivots on the diagonal.
-        for i in 0..size {
-            for j in 0..=i {
-                simd::lane_dot(&a[at(i, 0)..], lanes, &a[at(j, 0)..], lanes, j, &mut acc);
-                for (c, &acc) in acc.iter().enumerate() {
-                    let sum = a[at(i, j) + c] - acc;
-                    if i != j {
-                        a[at(i, j) + c] = sum * a[at(j, j) + c];
-                    } else if sum.f64() > 0.0 && sum.f64().is_finite() {
-                        a[at(i, i) + c] = T::of(1.0 / sum.f64().sqrt());
-                    } else {
-                        return None;
+        for block in blocks() {
+            for j in 0..block.end {
+                for i in block.start.max(j)..block.end {
+                    simd::lane_dot(&a[at(i, 0)..], lanes, &a[at(j, 0)..], lanes, j, &mut acc);
+                    for (c, &acc) in acc.iter().enumerate() {
+                        let sum = a[at(i, j) + c] - acc;
+                        if i != j {
+                            a[at(i, j) + c] = sum * a[at(j, j) + c];
+                        } else if sum.f64() > 0.0 && sum.f64().is_finite() {
+                            a[at(i, i) + c] = T::of(1.0 / sum.f64().sqrt());
+                        } else {
+                            return None;
+                        }
                     }
                 }
             }
         }
-        // K = L^-1 in place: column by column, from the diagonal down.
-        for j in 0..size {
-            for i in j + 1..size {
-                simd::lane_dot(&a[at(i, j)..], lanes, &a[at(j, j)..], row, i - j, &mut acc);
-                for (c, &acc) in acc.iter().enumerate() {
-                    a[at(i, j) + c] = -(acc * a[at(i, i) + c]);
+        // L^-1 transposed, in the other triangle: each row from the diagonal on.
+        for block in blocks() {
+            for i in block.start + 1..size {
+                for j in block.start..block.end.min(i) {
+                    simd::lane_dot(&a[at(i, j)..], lanes, &a[at(j, j)..], lanes, i - j, &mut acc);
+                    for (c, &acc) in acc.iter().enumerate() {
+                        a[at(j, i) + c] = -(acc * a[at(i, i) + c]);
+                    }
                 }
             }
         }
-        // A^-1 = K' K, symmetric.
+        // A^-1 = L'^-1 L^-1, symmetric.
         let mut inverse = vec![T::ZERO; a.len()];
-        for j in 0..size {
-            for l in 0..=j {
-                simd::lane_dot(&a[at(j, j)..], row, &a[at(j, l)..], row, size - j, &mut acc);
-                inverse[at(j, l)..][..lanes].copy_from_slice(&acc);
-                inverse[at(l, j)..][..lanes].copy_from_slice(&acc);
+        for block in blocks() {
+            for l in 0..block.end {
+                for j in block.start.max(l)..block.end {
+                    simd::lane_dot(&a[at(j, j)..], lanes, &a[at(l, j)..], lanes, size - j, &mut acc);
+                    inverse[at(j, l)..][..lanes].copy_from_slice(&acc);
+                    inverse[at(l, j)..][..lanes].copy_from_slice(&acc);
+                }
             }
         }
         Some(Self { size, lanes, inverse })
@@ -214,14 +224,12 @@ pub fn weighted_grams<T: Real>(columns: &Mat<T>, weights: &Mat<T>) -> Vec<T> {
     let (d, m, lanes) = (columns.rows(), columns.cols(), weights.cols());
     let mut out = vec![T::ZERO; d * d * lanes];
     out.par_chunks_exact_mut(d * lanes).enumerate().for_each(|(j, row)| {
-        let mut pairs = vec![T::ZERO; (j + 1) * m];
-        for (l, pair) in pairs.chunks_exact_mut(m).enumerate() {
-            for ((p, &a), &b) in pair.iter_mut().zip(columns.row(j)).zip(columns.row(l)) {
-                *p = a * b;
-            }
+        let mut weighted = weights.data().to_vec();
+        for (weighted, &x) in weighted.chunks_exact_mut(lanes).zip(columns.row(j)) {
+            weighted.iter_mut().for_each(|w| *w = *w * x);
         }
-        let pairs = Dense { data: &pairs, cols: m };
-        simd::dense_product(pairs, weights.data(), lanes, &mut row[..(j + 1) * lanes]);
+        let before = Dense { data: &columns.data()[..(j + 1) * m], cols: m };
+        simd::dense_product(before, &weighted, lanes, &mut row[..(j + 1) * lanes]);
     });
     out
 }

@@ -4,13 +4,15 @@
 //! Truncated Newton: directions by preconditioned conjugate gradients, steps by backtracking; the objective is
 //! strictly convex, so that the minimum is unique and found from anywhere, separable classes included.
 
+mod curvature;
 mod newton;
 mod precondition;
 mod problem;
 mod scale;
 
+pub use curvature::{Curvature, Inverse, Nearby};
 pub use newton::{Minimum, Tolerance};
-pub use problem::{Curvature, Point, Problem};
+pub use problem::{Point, Problem};
 
 use assay_kernels::{Design, Mat, Real, panel};
 

@@ -55,7 +55,19 @@ fn total<T: Real>(row: &[T]) -> T {
     for (a, &x) in acc.iter_mut().zip(chunks.remainder()) {
         *a += x;
     }
-    acc.iter().copied().sum()
+    folded(acc)
+}
+
+/// Sum of the partial sums, by halves.
+#[inline(always)]
+fn folded<T: Real>(mut acc: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        let (low, high) = acc.split_at_mut(half);
+        low.iter_mut().zip(high).for_each(|(a, &mut b)| *a += b);
+        half /= 2;
+    }
+    acc[0]
 }
 
 /// Dot product of two slices in `LANES` interleaved partial sums.
@@ -71,7 +83,7 @@ fn dot<T: Real>(x: &[T], y: &[T]) -> T {
     for ((a, &x), &y) in acc.iter_mut().zip(xs.remainder()).zip(ys.remainder()) {
         *a += x * y;
     }
-    acc.iter().copied().sum()
+    folded(acc)
 }
 
 by_level! {

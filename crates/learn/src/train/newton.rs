@@ -1,8 +1,9 @@
 //! Truncated Newton's method.
 
-use assay_kernels::cg::{self, Stop};
+use assay_kernels::cg::Stop;
 use assay_kernels::{Mat, Real, panel};
 
+use super::curvature::Nearby;
 use super::problem::{Point, Problem};
 
 /// When a minimum is near enough.
@@ -30,6 +31,8 @@ pub struct Minimum<T> {
     pub point: Point<T>,
     /// Gradient of the objective there.
     pub gradient: Mat<T>,
+    /// A preconditioner from near there, where there is one.
+    pub nearby: Option<Nearby>,
     /// Newton steps taken.
     pub iterations: usize,
     /// Products with the curvature.
@@ -43,12 +46,26 @@ pub struct Minimum<T> {
 /// Products in one direction at most: a direction cut short is still downhill.
 const PRODUCTS_A_STEP: usize = 300;
 
+/// Steps after which directions are solved for in the number type of the problem alone.
+const ROUGH_STEPS: usize = 20;
+
 /// Halvings of a step at most.
 const HALVINGS: usize = 40;
 
 impl<T: Real> Problem<'_, T> {
     /// Minimises the objective at `t` from `theta`.
     pub fn minimise(&self, t: f64, theta: Mat<T>, tolerance: Tolerance) -> Minimum<T> {
+        self.minimise_near(t, theta, None, tolerance)
+    }
+
+    /// The same with a preconditioner from nearby.
+    pub fn minimise_near(
+        &self,
+        t: f64,
+        theta: Mat<T>,
+        mut nearby: Option<Nearby>,
+        tolerance: Tolerance,
+    ) -> Minimum<T> {
         let mut scores = Mat::zeros(self.design().rows(), self.lanes());
         self.design().times(&theta, &mut scores, |_, _| {});
         let mut point = self.point_of(theta, &scores);
@@ -57,6 +74,7 @@ impl<T: Real> Problem<'_, T> {
         let (mut iterations, mut products) = (0, 0);
         let mut goal = tolerance.gradient;
         let mut last_norm = 0.0;
+        let mut exactly = false;
         loop {
             let mut gradient = self.gradient(self.lambda(), t, &point);
             let gradient_norm = panel::group_dots(&gradient, &gradient, self.lanes())[0].sqrt() / unit;
@@ -65,7 +83,7 @@ impl<T: Real> Problem<'_, T> {
             }
             let converged = gradient_norm <= goal;
             if converged || iterations == tolerance.steps {
-                return Minimum { point, gradient, iterations, products, gradient_norm, converged };
+                return Minimum { point, gradient, nearby, iterations, products, gradient_norm, converged };
             }
             gradient.data_mut().iter_mut().for_each(|g| *g = -*g);
             // No more exact than the last step has shown a full Newton step to be (Eisenstat and Walker 1996), nor
@@ -73,33 +91,30 @@ impl<T: Real> Problem<'_, T> {
             let trust = 0.9 * (gradient_norm / last_norm).powi(2);
             let forcing = trust.min(0.1).max(0.3 * goal / gradient_norm).min(0.5);
             last_norm = gradient_norm;
-            let (direction, cost) = self.direction(t, &point, &gradient, forcing);
-            products += cost;
+            let mut inverse = self.inverse(t, &point, nearby.take());
+            let mut direction = Mat::zeros(gradient.rows(), gradient.cols());
+            let stop = Stop { tolerance: forcing, iterations: PRODUCTS_A_STEP };
+            exactly |= iterations >= ROUGH_STEPS;
+            products += inverse.direction(&gradient, &mut direction, exactly, stop);
+            nearby = inverse.nearby();
             let slope = -panel::group_dots(&gradient, &direction, self.lanes())[0];
             match self.search(t, &point, &mut scores, objective, &direction, slope) {
                 Some((next, value)) => (point, objective) = (next, value),
+                None if !exactly => exactly = true,
                 None => {
                     return Minimum {
                         point,
                         gradient,
+                        nearby,
                         iterations,
                         products,
                         gradient_norm,
-                        converged: false,
+                        converged,
                     };
                 }
             }
             iterations += 1;
         }
-    }
-
-    /// An approximate Newton direction, and the products that it cost.
-    fn direction(&self, t: f64, point: &Point<T>, downhill: &Mat<T>, forcing: f64) -> (Mat<T>, usize) {
-        let mut direction = Mat::zeros(downhill.rows(), downhill.cols());
-        let stop = Stop { tolerance: forcing, iterations: PRODUCTS_A_STEP };
-        let mut curvature = self.curvature(t, point);
-        let solved = cg::solve(&mut curvature, downhill, &mut direction, self.lanes(), true, stop);
-        (direction, solved.iterations)
     }
 
     /// Backtracks from the full step until the objective falls enough; moves `scores` along.
@@ -112,6 +127,9 @@ impl<T: Real> Problem<'_, T> {
         direction: &Mat<T>,
         slope: f64,
     ) -> Option<(Point<T>, f64)> {
+        if slope >= 0.0 {
+            return None;
+        }
         // Below this the objective cannot tell two points apart.
         let noise = T::of(objective.abs()).f64() * if size_of::<T>() == 4 { 1e-7 } else { 1e-14 };
         let mut along = Mat::zeros(scores.rows(), scores.cols());
@@ -123,7 +141,7 @@ impl<T: Real> Problem<'_, T> {
             let value = self.objective(t, &next);
             if value <= objective + 1e-4 * step * slope + noise {
                 *scores = moved;
-                return (slope < 0.0).then_some((next, value));
+                return Some((next, value));
             }
             step *= 0.5;
         }

@@ -10,8 +10,8 @@ use crate::model::Family;
 pub(super) enum Preconditioner<T> {
     /// One over the diagonal, features x lanes.
     Diagonal(Mat<T>),
-    /// The inverse of each class's own block.
-    Blocks(LaneInverse<T>),
+    /// The inverse of each class's own block, and what it cost in products with the curvature.
+    Blocks(LaneInverse<T>, usize),
 }
 
 /// Numbers in the blocks at most (2 or 4 bytes x 4 million).
@@ -26,7 +26,9 @@ impl<T: Real> Preconditioner<T> {
         let (d, lanes) = (design.cols(), fitted.cols());
         let few = !design.is_sparse() && d * d * lanes <= BLOCK_NUMBERS;
         if few && let Some(inverse) = class_blocks(design, family, lambda, fitted, scale) {
-            return Self::Blocks(inverse);
+            // Multiplications of the blocks, and twice those of their inverses, which are slower.
+            let cost = (d * sampled(design) / 4 + d * d / 2) / design.rows().max(1);
+            return Self::Blocks(inverse, cost);
         }
         let mut diagonal = Mat::zeros(d, lanes);
         let every: Vec<usize> = (0..design.rows()).collect();
@@ -36,11 +38,19 @@ impl<T: Real> Preconditioner<T> {
         Self::Diagonal(diagonal)
     }
 
+    /// What it cost, in products with the curvature.
+    pub(super) fn cost(&self) -> usize {
+        match self {
+            Self::Diagonal(_) => 0,
+            Self::Blocks(_, cost) => *cost,
+        }
+    }
+
     /// `out = M^-1 r`.
     pub(super) fn apply(&self, r: &Mat<T>, out: &mut Mat<T>) {
         match self {
             Self::Diagonal(inverse) => panel::scale_groups(inverse, r, out),
-            Self::Blocks(inverse) => inverse.apply(r, out),
+            Self::Blocks(inverse, _) => inverse.apply(r, out),
         }
     }
 }
@@ -61,6 +71,11 @@ fn spreads<T: Real>(family: Family, fitted: &Mat<T>, scale: &[T], rows: &[usize]
     out
 }
 
+/// Records that the blocks are estimated from.
+fn sampled<T: Real>(design: &Design<T>) -> usize {
+    design.rows().min(RECORDS_A_FEATURE * design.cols()).max(1)
+}
+
 fn class_blocks<T: Real>(
     design: &Design<T>,
     family: Family,
@@ -69,7 +84,7 @@ fn class_blocks<T: Real>(
     scale: &[T],
 ) -> Option<LaneInverse<T>> {
     let (n, d, lanes) = (design.rows(), design.cols(), fitted.cols());
-    let sample = n.min(RECORDS_A_FEATURE * d).max(1);
+    let sample = sampled(design);
     let rows: Vec<usize> = (0..sample).map(|k| k * n / sample).collect();
     let weights = spreads(family, fitted, scale, &rows, n as f64 / sample as f64);
     let mut columns = Mat::zeros(d, sample);

@@ -1,10 +1,9 @@
 //! The objective, its gradient and its curvature.
 
-use assay_kernels::cg::Operator;
+use assay_kernels::design::Single;
 use assay_kernels::{Design, Mat, Real, panel};
 
 use super::TrainError;
-use super::precondition::Preconditioner;
 use crate::data::Target;
 use crate::model::Family;
 
@@ -12,6 +11,7 @@ use crate::model::Family;
 #[derive(Clone, Debug)]
 pub struct Problem<'a, T> {
     design: &'a Design<T>,
+    single: Single<'a>,
     family: Family,
     answers: Answers<T>,
     /// Weights that t multiplies.
@@ -88,8 +88,19 @@ impl<'a, T: Real> Problem<'a, T> {
         let lanes = panel::lanes_for(family.outputs());
         let standing = Vec::new();
         let (reference, standing_reference) = (0.0, 0.0);
-        let mut problem =
-            Self { design, family, answers, weights, standing, lambda, lanes, reference, standing_reference };
+        let single = T::single(design);
+        let mut problem = Self {
+            design,
+            single,
+            family,
+            answers,
+            weights,
+            standing,
+            lambda,
+            lanes,
+            reference,
+            standing_reference,
+        };
         problem.reference = problem.base_gradient_norm(&problem.weights);
         Ok(problem)
     }
@@ -132,6 +143,11 @@ impl<'a, T: Real> Problem<'a, T> {
     /// The features.
     pub fn design(&self) -> &'a Design<T> {
         self.design
+    }
+
+    /// The features in f32.
+    pub fn single(&self) -> &Design<f32> {
+        &self.single
     }
 
     /// The family.
@@ -260,26 +276,9 @@ impl<'a, T: Real> Problem<'a, T> {
         out
     }
 
-    /// The curvature `lambda I + t * sum w Hessian loss` at a point, as an operator with its preconditioner.
-    pub fn curvature<'p>(&'p self, t: f64, point: &'p Point<T>) -> Curvature<'p, T> {
-        let scale = self.curvature_scale(t);
-        let preconditioner =
-            Preconditioner::new(self.design, self.family, self.lambda, &point.fitted, &scale);
-        Curvature {
-            design: self.design,
-            family: self.family,
-            lambda: self.lambda,
-            lanes: self.lanes,
-            fitted: &point.fitted,
-            scale,
-            preconditioner,
-            scratch: Mat::zeros(0, 0),
-        }
-    }
-
     /// Curvature of each record's loss in each pair of scores, times t and its weight: records x pairs.
     pub fn pair_curvatures(&self, t: f64, point: &Point<T>, pairs: &[(usize, usize)]) -> Mat<T> {
-        let scale = self.curvature_scale(t);
+        let scale: Vec<T> = self.curvature_scale(t);
         let mut out = Mat::zeros(scale.len(), pairs.len());
         for (i, &scale) in scale.iter().enumerate() {
             let p = point.fitted.row(i);
@@ -294,9 +293,10 @@ impl<'a, T: Real> Problem<'a, T> {
         out
     }
 
-    fn curvature_scale(&self, t: f64) -> Vec<T> {
+    /// Weight of each record's curvature at `t`.
+    pub(super) fn curvature_scale<U: Real>(&self, t: f64) -> Vec<U> {
         let noise = noise(self.family);
-        self.weights_at(t).into_iter().map(|w| T::of(w / noise)).collect()
+        self.weights_at(t).into_iter().map(|w| U::of(w / noise)).collect()
     }
 }
 
@@ -340,45 +340,4 @@ fn softmax_in_blocks<T: Real>(
     outputs.zip(answers).for_each(|(rows, (labels, loss))| {
         panel::softmax_rows(rows, lanes, classes, labels, loss);
     });
-}
-
-/// The curvature at a point. Panels may hold any number of groups of the problem's lanes.
-#[derive(Debug)]
-pub struct Curvature<'p, T> {
-    design: &'p Design<T>,
-    family: Family,
-    lambda: f64,
-    lanes: usize,
-    fitted: &'p Mat<T>,
-    scale: Vec<T>,
-    preconditioner: Preconditioner<T>,
-    scratch: Mat<T>,
-}
-
-impl<T: Real> Operator<T> for Curvature<'_, T> {
-    fn apply(&mut self, x: &Mat<T>, out: &mut Mat<T>) {
-        let width = x.cols();
-        if self.scratch.cols() != width {
-            self.scratch = Mat::zeros(self.design.rows(), width);
-        }
-        let (lanes, fitted, scale, family) = (self.lanes, self.fitted.data(), &self.scale, self.family);
-        self.design.times(x, &mut self.scratch, |first, rows| match family {
-            Family::Softmax { .. } => {
-                panel::curvature_rows(rows, width, &fitted[first * lanes..], lanes, &scale[first..]);
-            }
-            Family::Gaussian { .. } => {
-                for (row, &scale) in rows.chunks_exact_mut(width).zip(&scale[first..]) {
-                    row.iter_mut().for_each(|a| *a = *a * scale);
-                }
-            }
-        });
-        let (lambda, x) = (T::of(self.lambda), x.data());
-        self.design.transpose_times(&self.scratch, out, |first, rows| {
-            rows.iter_mut().zip(&x[first * width..]).for_each(|(o, &x)| *o += lambda * x);
-        });
-    }
-
-    fn precondition(&mut self, r: &Mat<T>, out: &mut Mat<T>) {
-        self.preconditioner.apply(r, out);
-    }
 }
