@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> Result<()> {
     let file = |name: &str| args.out.join(format!("{name}.npy"));
     export(&args.out, "train", x, y)?;
     export(&args.out, "valid", bench_x, bench_y)?;
-    npy::write(&file("fold_of"), &[bench_y.len()], fold_of(bench_y.len(), args))?;
+    npy::write(&file("fold_of"), &[bench_y.len()], fold_of(bench_y.len(), args.seed, args.folds))?;
     npy::write(&file("values"), &[y.len()], valuation.value_bits.iter().copied())?;
     let folds = &valuation.fold_bits;
     npy::write(&file("fold_values"), &[folds.rows(), folds.cols()], folds.data().iter().copied())?;
@@ -77,10 +77,10 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Fold of each benchmark row, as the value engine deals them.
-fn fold_of(size: usize, args: &Args) -> Vec<u32> {
+pub fn fold_of(size: usize, seed: u64, folds: usize) -> Vec<u32> {
     let mut out = vec![0; size];
-    for (k, i) in shuffled(size, args.seed, size).into_iter().enumerate() {
-        out[i] = (k % args.folds.max(1)) as u32;
+    for (k, i) in shuffled(size, seed, size).into_iter().enumerate() {
+        out[i] = (k % folds.max(1)) as u32;
     }
     out
 }

@@ -1,11 +1,15 @@
 //! The value engine on made-up records of growing number: CPU time, wall time, memory, closure.
 
+use std::path::PathBuf;
+
 use assay_attribution::{Examples, PathOptions, ValueFold, value};
 use assay_kernels::Mat;
 use assay_learn::data::{Features, Target};
+use assay_learn::train::Precision;
 
-use crate::Result;
-use crate::data::cpu_seconds;
+use crate::data::{cpu_seconds, export};
+use crate::path::fold_of;
+use crate::{Result, npy};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -29,6 +33,9 @@ pub struct Args {
     folds: usize,
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// Folder for the matrices, so that a reference can do the same from them.
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -48,11 +55,19 @@ pub fn run(args: &Args) -> Result<()> {
     let valuation = pool.install(|| value(records, bench, &options, &|_| {}))?;
     let report = serde_json::json!({
         "rows": args.rows, "features": args.features, "classes": args.classes, "bench": args.bench,
-        "nodes": args.nodes, "folds": args.folds, "lambda": args.lambda, "threads": args.threads,
+        "double": Precision::default().is_double(&x, args.classes), "nodes": args.nodes, "folds": args.folds, "lambda": args.lambda, "threads": args.threads,
         "cpu_s": cpu_seconds() - before, "wall_s": clock.elapsed().as_secs_f64(), "peak_mib": peak_mib()?,
         "gain_bits": valuation.gain_bits, "closure": valuation.closure_relative, "products": valuation.products,
     });
     println!("{report}");
+    if let Some(folder) = &args.out {
+        std::fs::create_dir_all(folder)?;
+        export(folder, "train", &x, &y)?;
+        export(folder, "valid", &bench_x, &bench_y)?;
+        npy::write(&folder.join("fold_of.npy"), &[args.bench], fold_of(args.bench, 0, args.folds))?;
+        npy::write(&folder.join("values.npy"), &[args.rows], valuation.value_bits.iter().copied())?;
+        std::fs::write(folder.join("result.json"), report.to_string())?;
+    }
     Ok(())
 }
 

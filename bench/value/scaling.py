@@ -1,39 +1,49 @@
 #!/usr/bin/env python3
 """How the cost of a valuation grows with the records: a table on stdout and a plot in docs/scaling.svg.
 
-    python3 bench/value/scaling.py [--rows 1000,10000,100000] [--threads 1]
+    python3 bench/value/scaling.py [--rows 1000,10000,100000] [--numpy 10000] [--threads 1]
 
 Made-up records of 384 correlated features and 10 classes, a tenth of the labels random; 16 nodes, 8 folds of a benchmark of
-2,000. The same seed makes the same records.
+2,000. The same seed makes the same records. Up to so many records, plain NumPy (reference.py) does the same beside it, on one
+core, from the same matrices.
 """
 
 import argparse
 import json
 import math
-import os
-import pathlib
 import subprocess
 
-BENCH = pathlib.Path(__file__).resolve().parents[1]
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", BENCH / "target"))
+from run import BENCH, TARGET, engine, pinned, python
+
 PLOT = BENCH.parent / "docs" / "scaling.svg"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 360, 70, 20, 30, 50
 
 
-def measure(rows, threads):
-    build = ["cargo", "build", "--release", "--quiet", "--manifest-path", BENCH / "Cargo.toml"]
-    subprocess.run(build, check=True)
-    command = [TARGET / "release" / "assay-bench", "scaling", "--threads", str(threads), "--rows"]
-    done = (subprocess.run([*command, str(n)], check=True, capture_output=True) for n in rows)
-    return [json.loads(run.stdout) for run in done]
+def measure(rows, most, threads):
+    binary, interpreter, points = engine(), python(), []
+    for n in rows:
+        folder = TARGET / "bench-value" / f"scaling-{n}"
+        command = [binary, "scaling", "--threads", threads, "--rows", n]
+        (pinned if threads == 1 else run)([*command, "--out", folder])
+        point = json.loads((folder / "result.json").read_text())
+        if n <= most:
+            pinned([interpreter, BENCH / "value" / "reference.py", folder, "plain"])
+            point["numpy_s"] = json.loads((folder / "plain_result.json").read_text())["cpu_s"]
+        points.append(point)
+    return points
+
+
+def run(command):
+    subprocess.run([*map(str, command)], check=True, stdout=subprocess.DEVNULL)
 
 
 def plot(points):
     """CPU seconds against records, both on logarithmic axes; a line of slope 1 through the first point beside them."""
     xs = [math.log10(p["rows"]) for p in points]
     ys = [math.log10(p["cpu_s"]) for p in points]
+    peers = [math.log10(p["numpy_s"]) for p in points if "numpy_s" in p]
     line = [ys[0] + x - xs[0] for x in xs]
-    low, high = math.floor(min(ys)), math.ceil(max(ys + line))
+    low, high = math.floor(min(ys)), math.ceil(max(ys + line + peers))
 
     def at(x, y):
         across = (x - xs[0]) / max(xs[-1] - xs[0], 1e-9)
@@ -60,6 +70,11 @@ def plot(points):
         out.append(text(min(at(x, low)[0], WIDTH - RIGHT - 16), HEIGHT - BOTTOM + 18, f"{p['rows']:,}"))
     out.append(text(WIDTH / 2, HEIGHT - 10, "records"))
     out.append(f'<path d="{path(line)}" fill="none" stroke="#999" stroke-dasharray="5 4"/>')
+    if peers:
+        (cx, cy) = at(xs[len(peers) - 1], peers[-1])
+        out.append(f'<path d="{path(peers)}" fill="none" stroke="#a50" stroke-width="2"/>')
+        out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#a50"/>' for x, y in map(at, xs, peers)]
+        out.append(text(cx + 8, cy - 6, f"plain NumPy, {10**peers[-1]:.3g} s", "start"))
     out.append(f'<path d="{path(ys)}" fill="none" stroke="#0a5" stroke-width="2"/>')
     for x, y, p in zip(xs, ys, points):
         (cx, cy), side = at(x, y), -1 if x == xs[-1] else 1
@@ -72,12 +87,14 @@ def plot(points):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default="1000,10000,100000")
+    parser.add_argument("--numpy", type=int, default=10_000, help="records that NumPy values at most")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    points = measure([int(n) for n in args.rows.split(",")], args.threads)
-    print("| records | CPU s | wall s | peak MiB | closure |\n|---|---|---|---|---|")
+    points = measure([int(n) for n in args.rows.split(",")], args.numpy, args.threads)
+    print("| records | CPU s | wall s | peak MiB | closure | plain NumPy, CPU s |\n|---|---|---|---|---|---|")
     for p in points:
-        print(f"| {p['rows']:,} | {p['cpu_s']:.2f} | {p['wall_s']:.2f} | {p['peak_mib']:.0f} | {p['closure']:.1e} |")
+        numpy = f"{p['numpy_s']:.1f}" if "numpy_s" in p else ""
+        print(f"| {p['rows']:,} | {p['cpu_s']:.2f} | {p['wall_s']:.2f} | {p['peak_mib']:.0f} | {p['closure']:.1e} | {numpy} |")
     PLOT.write_text(plot(points))
 
 
