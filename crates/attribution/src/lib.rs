@@ -22,6 +22,7 @@ mod folds;
 pub mod lds;
 pub mod leave_out;
 pub mod method;
+pub mod novelty;
 pub mod path;
 pub mod quantize;
 pub mod rank;
