@@ -161,7 +161,7 @@ pub(crate) fn soften(degree: Degree, rule: &LabelRule, newer: Option<&str>, olde
 }
 
 /// The distinct shingles of a text in normal form, ascending.
-fn grams(normal: &str) -> Vec<u64> {
+pub(crate) fn grams(normal: &str) -> Vec<u64> {
     let hashes: Vec<u64> = words(normal).map(|word| hash_bytes(word.as_bytes())).collect();
     let gram = |window: &[u64]| window.iter().fold(GRAM as u64, |hash, &word| mix(hash ^ word));
     let mut grams: Vec<u64> = hashes.windows(GRAM).map(gram).collect();

@@ -7,6 +7,7 @@ use crate::config::{ConfigError, Degree, GateConfig};
 use crate::near::NearIndex;
 use crate::normalise::{ContentKey, normalise};
 use crate::overlap::{BenchmarkIndex, soften};
+use crate::passages::Passages;
 use crate::record::{RecordRef, RecordView};
 use crate::rows::RowIndex;
 use crate::sketch::Sketch;
@@ -25,6 +26,7 @@ pub struct Gates {
     originals: Vec<Original>,
     keys: FxHashMap<ContentKey, u32>,
     texts: NearIndex,
+    passages: Passages,
     /// Text number to original.
     text_owners: Vec<u32>,
     rows: RowIndex,
@@ -60,6 +62,7 @@ impl Gates {
             originals: Vec::new(),
             keys: FxHashMap::default(),
             texts: NearIndex::new(),
+            passages: Passages::default(),
             text_owners: Vec::new(),
             rows,
             row_owners: Vec::new(),
@@ -141,7 +144,7 @@ impl Gates {
 
     fn near(&self, sketch: Option<&Sketch>, record: &RecordView<'_>) -> Option<Finding> {
         let (owner, similarity, degree) = match sketch {
-            Some(sketch) => self.near_text(sketch, record)?,
+            Some(sketch) => self.near_text(sketch, record).or_else(|| self.passage(sketch, record))?,
             None => self.near_row(record)?,
         };
         let original = &self.originals[owner as usize];
@@ -176,6 +179,15 @@ impl Gates {
         ))
     }
 
+    /// The original that most of a text is a passage of; records with rows differ by more than their text.
+    fn passage(&self, sketch: &Sketch, record: &RecordView<'_>) -> Option<(u32, f32, Degree)> {
+        if !self.config.near.enabled || !record.numbers.is_empty() {
+            return None;
+        }
+        let (text, part) = self.passages.holds(sketch.normal())?;
+        Some((self.text_owners[text as usize], part, Degree::Possible))
+    }
+
     fn near_row(&self, record: &RecordView<'_>) -> Option<(u32, f32, Degree)> {
         if !self.config.rows.enabled {
             return None;
@@ -197,6 +209,7 @@ impl Gates {
         self.keys.insert(key, owner);
         if let Some(sketch) = sketch {
             self.texts.insert(sketch);
+            self.passages.insert(sketch.normal());
             self.text_owners.push(owner);
         }
         let row = (!record.numbers.is_empty()).then(|| {
