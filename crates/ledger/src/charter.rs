@@ -125,6 +125,10 @@ pub struct ValueRules {
     pub share_copies: ShareCopies,
     /// Part of a unit of weight that a near copy of somebody's earlier record keeps; the rest is the first comer's.
     pub near_weight_ppm: u32,
+    /// Whether records weigh less for what earlier records say already.
+    pub novelty: bool,
+    /// How far values become public.
+    pub publish: Publish,
 }
 
 impl Default for ValueRules {
@@ -136,6 +140,8 @@ impl Default for ValueRules {
             curate: true,
             share_copies: ShareCopies::default(),
             near_weight_ppm: 0,
+            novelty: true,
+            publish: Publish::default(),
         }
     }
 }
@@ -151,6 +157,17 @@ pub enum ShareCopies {
     Clusters,
     /// None: each record weighs one.
     None,
+}
+
+/// How far values become public. The log always commits to the value of every record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Publish {
+    /// Sums by contributor. Values of records would say which content the sealed benchmark rewards.
+    #[default]
+    Contributors,
+    /// Those, and with each settlement the value of every record that it went by.
+    Records,
 }
 
 /// What value is rewarded with.

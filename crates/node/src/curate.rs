@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use assay_api::v1::report::Curation;
 use assay_attribution::evidence::{Choice, Community, EvidenceOptions, gather};
 use assay_attribution::weights::{ClusterRule, canonical};
-use assay_attribution::{Examples, PathOptions, ValueFold, value};
+use assay_attribution::{Examples, PathOptions, ValueFold, novelty, value};
+use assay_learn::data::{Features, Target};
 use assay_ledger::charter::{Charter, ShareCopies};
 use assay_ledger::ids::DatanetId;
 use assay_ledger::limits::PPM;
@@ -31,12 +32,18 @@ impl Node {
         let train = Examples { features: &features, target: &target };
         let copies = self.copies(net, charter, members)?;
         let mut weights = copies.weights;
+        let value = self.value_rows(net, charter, &fitted)?;
+        let fold = ValueFold::new(Examples { features: &value.0, target: &value.1 });
+        if charter.value.novelty {
+            let order: Vec<u64> = (0..members.len() as u64).collect();
+            novelty::discount(&mut weights, train, &order, fold);
+        }
         if weights.iter().any(|weight| *weight != 1.0) {
             fitted.copy_weights = Some(weights.clone());
         }
         let mut card = None;
         if charter.value.curate {
-            let found = self.evidence(net, charter, &fitted, train, members, &copies.clusters)?;
+            let found = evidence(charter, &fitted, train, fold, members, &copies.clusters)?;
             if found.choice != Choice::All {
                 fitted.lambda_of_all = Some(std::mem::replace(&mut fitted.prior.lambda, found.lambda));
                 fitted.withheld = found.weights.iter().filter(|w| **w == 0.0).count() as u64;
@@ -60,40 +67,12 @@ impl Node {
         Ok((fitted, card))
     }
 
-    /// All evidence on the records, pooled: what to train on.
-    fn evidence(
-        &self,
-        net: &DatanetId,
-        charter: &Charter,
-        fitted: &Fitted,
-        train: Examples<'_>,
-        members: &[Member],
-        clusters: &[u32],
-    ) -> Result<assay_attribution::evidence::Curation> {
+    /// The rows that measure value, as the model reads them.
+    fn value_rows(&self, net: &DatanetId, charter: &Charter, fitted: &Fitted) -> Result<(Features, Target)> {
         let rows: Vec<Reading> =
             self.sealed(net)?.value.iter().map(|r| Reading::of(&charter.task, &r.record)).collect();
         let rows: Vec<&Reading> = rows.iter().collect();
-        let (features, target) = fitted.examples(&columns(&charter.task, &rows), &labels(&rows))?;
-        let fold = ValueFold::new(Examples { features: &features, target: &target });
-        let path = PathOptions {
-            lambda: fitted.prior.lambda,
-            noise_variance: fitted.prior.noise_variance,
-            folds: charter.value.folds as usize,
-            seed: charter.value.seed,
-            ..PathOptions::default()
-        };
-        let quiet = |_: assay_attribution::Progress| {};
-        let valuation = value(train, fold, &path, &quiet).map_err(NodeError::invalid)?;
-        let senders = index(members.iter().map(|m| &m.author));
-        let owner: Vec<u32> = members.iter().map(|m| senders[&m.author]).collect();
-        let who = Community { contributors: &owner, count: senders.len(), clusters: Some(clusters) };
-        let options = EvidenceOptions {
-            lambda: fitted.prior.lambda,
-            noise_variance: fitted.prior.noise_variance,
-            ..EvidenceOptions::default()
-        };
-        let found = gather(train, fold, &valuation, &who, &options, &quiet).map_err(NodeError::invalid)?;
-        Ok(found.curation)
+        fitted.examples(&columns(&charter.task, &rows), &labels(&rows))
     }
 
     /// Which records copy which, by charter, and what they weigh for it.
@@ -134,6 +113,36 @@ impl Node {
         }
         Ok(out)
     }
+}
+
+/// All evidence on the records, pooled: what to train on.
+fn evidence(
+    charter: &Charter,
+    fitted: &Fitted,
+    train: Examples<'_>,
+    fold: ValueFold<'_>,
+    members: &[Member],
+    clusters: &[u32],
+) -> Result<assay_attribution::evidence::Curation> {
+    let path = PathOptions {
+        lambda: fitted.prior.lambda,
+        noise_variance: fitted.prior.noise_variance,
+        folds: charter.value.folds as usize,
+        seed: charter.value.seed,
+        ..PathOptions::default()
+    };
+    let quiet = |_: assay_attribution::Progress| {};
+    let valuation = value(train, fold, &path, &quiet).map_err(NodeError::invalid)?;
+    let senders = index(members.iter().map(|m| &m.author));
+    let owner: Vec<u32> = members.iter().map(|m| senders[&m.author]).collect();
+    let who = Community { contributors: &owner, count: senders.len(), clusters: Some(clusters) };
+    let options = EvidenceOptions {
+        lambda: fitted.prior.lambda,
+        noise_variance: fitted.prior.noise_variance,
+        ..EvidenceOptions::default()
+    };
+    let found = gather(train, fold, &valuation, &who, &options, &quiet).map_err(NodeError::invalid)?;
+    Ok(found.curation)
 }
 
 struct Copies {

@@ -5,6 +5,7 @@
 
 pub mod audit;
 mod cache;
+mod contents;
 mod contribute;
 mod curate;
 mod datanet;
@@ -28,6 +29,7 @@ mod verify;
 mod worth;
 
 pub use audit::AUDIT;
+pub use contents::Contents;
 pub use contribute::Contributed;
 pub use error::{Kind, NodeError, Result};
 pub use fit::{Answers, Fitted};

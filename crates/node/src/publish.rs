@@ -4,6 +4,7 @@
 //! that entries name before the tiles that hold them; the root is computed twice; the tree head is signed, stored
 //! and shown. A folder that was wiped lacks everything and is made again from the private one.
 
+use assay_ledger::charter::Publish;
 use assay_ledger::codec;
 use assay_ledger::command::Command;
 use assay_ledger::event::{Cause, Event};
@@ -169,11 +170,14 @@ impl Node {
         Ok(())
     }
 
-    /// Values per record become public with the settlement that used them, and not before: earlier they could be
-    /// used to search for the sealed benchmark.
+    /// Values per record become public only by charter, with the settlement that used them: they say which content the
+    /// sealed benchmark rewards.
     fn settled_by(&self, command: &Command) -> Option<(Digest, &'static str)> {
         let Command::Settle { datanet, epoch } = command else { return None };
         let net = self.state().datanet(datanet)?;
+        if net.charter.value.publish != Publish::Records {
+            return None;
+        }
         let valuation = net.valuations.get(&net.epochs.get(epoch)?.valuation?)?;
         Some((valuation.table.sha256, PARQUET))
     }

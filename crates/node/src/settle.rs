@@ -1,5 +1,6 @@
 //! Settle: an epoch is closed, what is proven is released, and the values that decided become public.
 
+use assay_ledger::charter::Publish;
 use assay_ledger::codec;
 use assay_ledger::command::Command;
 use assay_ledger::ids::{AccountId, DatanetId};
@@ -30,7 +31,8 @@ impl Node {
         self.act(&operator, Command::Settle { datanet: net.clone(), epoch })
     }
 
-    /// Values of the records of `account` as the settlement of `epoch` made them public; none before that.
+    /// Values of the records of `account` as the settlement of `epoch` made them public; none before that, and none
+    /// where the charter publishes only sums.
     pub fn settled_values(
         &self,
         net: &DatanetId,
@@ -38,6 +40,9 @@ impl Node {
         account: &AccountId,
     ) -> Result<Vec<RecordValue>> {
         let datanet = self.datanet(net)?;
+        if datanet.charter.value.publish != Publish::Records {
+            return Ok(Vec::new());
+        }
         let used = datanet.epochs.get(&epoch).and_then(|e| e.valuation);
         let Some(valuation) = used.and_then(|seq| datanet.valuations.get(&seq)) else {
             return Ok(Vec::new());

@@ -33,6 +33,18 @@ impl Reading {
         }
     }
 
+    /// A record with just what was read.
+    pub(crate) fn record(&self, task: &TaskRules) -> Record {
+        let mut record = Record::new();
+        let words = [(task.text.as_ref(), &self.text), (Some(&task.label), &self.label)];
+        for (name, word) in words.into_iter().filter_map(|(name, word)| Some((name?, word.as_ref()?))) {
+            record.insert(name.clone(), Value::from(word.as_str()));
+        }
+        let numbers = task.features.iter().zip(&self.numbers);
+        record.extend(numbers.map(|(name, &number)| (name.clone(), Value::from(number))));
+        record
+    }
+
     /// The same for the gates.
     pub fn view(&self) -> RecordView<'_> {
         RecordView { text: self.text.as_deref(), numbers: &self.numbers, label: self.label.as_deref() }

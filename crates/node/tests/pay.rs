@@ -65,7 +65,7 @@ impl World {
 
 #[test]
 fn a_run_prices_what_is_new_and_a_stranger_can_add_it_up() {
-    let mut world = World::new("[reward]\nper_bit = \"1000000000\"\n");
+    let mut world = World::new("publish = \"records\"\n[reward]\nper_bit = \"1000000000\"\n");
     let operator = AccountId::of(&PublicKey::from(world.node.operator()));
     let first = world.accrued(&operator);
     assert!(first.value_microbits > 0);

@@ -23,7 +23,7 @@ Examples:
 /// Values are bits per row of the sealed benchmark, by the Aumann-Shapley path; they sum to what the records add
 /// together. Records that an earlier run valued keep their values: a run shares out what the new ones add to the model
 /// of those. Values are audited by training again without each contributor. Those of contributors are in the log from
-/// now on; those of single records become public with the settlement that uses them.
+/// now on; those of single records become public with the settlement that uses them, if the charter says so.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -32,6 +32,9 @@ per_record = "100"
 
 [gate]
 near_hold = true
+
+[value]
+publish = "records"
 "#;
 
 const TOPICS: [(&str, [&str; 10]); 3] = [
