@@ -12,7 +12,7 @@ mod records;
 mod report;
 mod review;
 mod serve;
-mod session;
+pub(crate) mod session;
 mod settle;
 mod snapshot;
 mod statement;

@@ -7,9 +7,9 @@ pub(crate) mod args;
 mod arm;
 mod bought;
 mod cast;
-mod demo;
 mod outcome;
 mod pay;
+mod source;
 mod table;
 
 use std::collections::BTreeMap;
@@ -17,10 +17,10 @@ use std::path::PathBuf;
 
 use assay_api::Document;
 use assay_api::v1::appraisal::{Inputs, Recipe};
-use assay_api::v1::redteam::{RedTeam, Skipped};
+use assay_api::v1::redteam::{RedTeam, Rules, Skipped};
 use assay_sim::attack::Attack;
 
-use crate::appraise::{self, contribute, publish::Folder};
+use crate::appraise::{self, publish::Folder};
 use crate::output::{Failure, print};
 use crate::progress::Progress;
 use cast::Cast;
@@ -31,9 +31,9 @@ const PAGE: &str = "redteam.html";
 
 /// What is to be done, as resolved from the flags.
 pub(crate) struct Settings {
-    /// How records are read and valued; nobody reads its paths when `demo` is set.
+    /// How records are read and valued; its paths are read when the community is in files.
     pub(crate) appraise: appraise::Settings,
-    pub(crate) demo: bool,
+    pub(crate) source: Source,
     pub(crate) attacks: Vec<Attack>,
     /// Part of the records that the attacker owns, parts per million.
     pub(crate) share_ppm: u32,
@@ -41,21 +41,44 @@ pub(crate) struct Settings {
     pub(crate) rows: Option<usize>,
     /// Base units at stake for every record.
     pub(crate) bond: Option<u64>,
+    /// Whether the attacker gets to see values of records, and not of contributors only.
+    pub(crate) records_published: bool,
     pub(crate) out: PathBuf,
     pub(crate) force: bool,
     pub(crate) json: bool,
+}
+
+/// Where the community is.
+pub(crate) enum Source {
+    Files,
+    /// Bundled.
+    Demo,
+    /// In a datanet of the node at `home`.
+    Net {
+        home: Option<PathBuf>,
+        net: Option<String>,
+    },
+}
+
+impl Source {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Demo => "demo",
+            Self::Net { .. } => "datanet",
+        }
+    }
 }
 
 /// Runs the command.
 pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let folder = Folder::claim(&settings.out, settings.force, &[JSON, PAGE])?;
     let mut progress = Progress::new(settings.json);
-    let community = progress.stage("read", "the community that is attacked", |_| match settings.demo {
-        true => demo::read(&settings.appraise),
-        false => contribute::read(&settings.appraise),
-    })?;
+    let (community, charter) =
+        progress.stage("read", "the community that is attacked", |_| source::read(settings))?;
     let cast = Cast::of(community, settings)?;
-    let document = attack(&cast, settings, &mut progress)?;
+    let rules = pay::rules(&charter, &cast, settings);
+    let document = attack(&cast, rules, settings, &mut progress)?;
     let json = document.to_json().map_err(Failure::failed)?;
     let page = assay_web::render_redteam(&document).map_err(Failure::failed)?;
     folder.put(&[(PAGE, page.as_bytes()), (JSON, json.as_bytes())])?;
@@ -63,9 +86,15 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// All arms, one after the other.
-fn attack(cast: &Cast, settings: &Settings, progress: &mut Progress) -> Result<RedTeam, Failure> {
+fn attack(
+    cast: &Cast,
+    rules: Rules,
+    settings: &Settings,
+    progress: &mut Progress,
+) -> Result<RedTeam, Failure> {
     let seed = settings.appraise.seed;
-    let range = Range { cast, rules: pay::rules(cast, settings)?, settings: &settings.appraise };
+    let range =
+        Range { cast, rules, settings: &settings.appraise, records_published: settings.records_published };
     let absent = progress
         .stage("absent", "the community without the attacker", |stage| Absent::measure(&range, stage))?;
     let mut honest = progress.stage("honest", "honest work under one name", |stage| {
@@ -115,7 +144,11 @@ fn recipe(settings: &Settings) -> Recipe {
     let mut options = BTreeMap::from([
         ("attacks".to_owned(), names.join(",")),
         ("share".to_owned(), settings.share_ppm.to_string()),
-        ("demo".to_owned(), settings.demo.to_string()),
+        ("source".to_owned(), settings.source.name().to_owned()),
+        (
+            "values_published".to_owned(),
+            if settings.records_published { "records" } else { "contributors" }.to_owned(),
+        ),
     ]);
     if let Some(rows) = settings.rows {
         options.insert("rows".to_owned(), rows.to_string());

@@ -1,7 +1,5 @@
 //! Stage curate: whose records are wrong by all evidence together, and what to train on.
 
-use std::collections::BTreeMap;
-
 use assay_api::v1::appraisal::{Curation, Suspicion, Trial, Verdict as Decided, Wanted};
 use assay_attribution::evidence::{self, Choice, Decision, Evidence, EvidenceOptions, gather};
 use assay_attribution::{Valuation, ValueFold};
@@ -46,7 +44,7 @@ fn evidence(
     stage: &Stage,
 ) -> Result<Evidence, Failure> {
     let senders = senders(community, gated);
-    let clusters = clusters(gated);
+    let clusters = gated.clusters();
     let who = evidence::Community {
         contributors: &senders,
         count: community.contributors.len(),
@@ -60,16 +58,6 @@ fn evidence(
     let progress = |p: assay_attribution::Progress| stage.at(p.done, p.total);
     let fold = ValueFold::new(ready.valid.examples());
     gather(ready.gated.examples(), fold, valuation, &who, &options, &progress).map_err(Failure::failed)
-}
-
-/// What each record that passed is like: one cluster an original, as far as the gates saw.
-fn clusters(gated: &Gated) -> Vec<u32> {
-    let mut names = BTreeMap::new();
-    let cluster = |&row: &usize| {
-        let next = names.len() as u32;
-        *names.entry(gated.original[row].unwrap_or(row)).or_insert(next)
-    };
-    gated.kept.iter().map(cluster).collect()
 }
 
 /// True when something is left out, or weighs less.

@@ -41,7 +41,7 @@ pub(crate) fn estimate(
     let setting = Setting {
         lambda: ready.prior.lambda,
         noise_variance: ready.prior.noise_variance,
-        weights: None,
+        weights: Some(&ready.weights),
         seed,
     };
     let progress = |p: assay_attribution::Progress| stage.at(p.done, p.total);

@@ -1,5 +1,7 @@
 //! Stage gate: which records are new, and which repeat an earlier one or the benchmark.
 
+use std::collections::BTreeMap;
+
 use assay_api::v1::appraisal::{GateCount, Gates, Warning};
 use assay_quality::{Finding, GateConfig, Reason, RecordView, Verdict};
 
@@ -87,6 +89,16 @@ impl Gated {
     /// True for a record whose content an earlier one owns.
     pub(crate) fn is_duplicate(&self, row: usize) -> bool {
         self.findings[row].verdict.is_reject() && self.original[row].is_some()
+    }
+
+    /// What each record that passed is like: one cluster an original, as far as the gates saw.
+    pub(crate) fn clusters(&self) -> Vec<u32> {
+        let mut names = BTreeMap::new();
+        let cluster = |&row: &usize| {
+            let next = names.len() as u32;
+            *names.entry(self.original[row].unwrap_or(row)).or_insert(next)
+        };
+        self.kept.iter().map(cluster).collect()
     }
 
     /// The counts for the document.

@@ -1,6 +1,7 @@
 //! Stage train: features, the strength of the prior, models.
 
-use assay_attribution::Examples;
+use assay_attribution::weights::{ClusterRule, canonical};
+use assay_attribution::{Examples, ValueFold, novelty};
 use assay_kernels::Mat;
 use assay_learn::crossval::{CrossOptions, CrossValidation, choose_lambda};
 use assay_learn::data::{Columns, Features, Target};
@@ -33,14 +34,16 @@ pub(crate) struct Ready {
     pub(crate) test: Option<Rows>,
     pub(crate) prior: CrossValidation,
     pub(crate) answers: Answers,
+    /// What each record that passed weighs before any evidence: less for what earlier ones said already.
+    pub(crate) weights: Vec<f64>,
 }
 
 /// Learns features from the records that passed, and chooses the prior by cross-validation on them.
-pub(crate) fn prepare(community: &Community, gated: &Gated, seed: u64) -> Result<Ready, Failure> {
+pub(crate) fn prepare(community: &Community, passed: &Gated, seed: u64) -> Result<Ready, Failure> {
     let kept_labels: Vec<String> =
-        gated.kept.iter().map(|&row| community.train.labels[row].clone()).collect();
-    let answers = answers(community, gated, &kept_labels)?;
-    let columns = select(&community.train.columns, &gated.kept);
+        passed.kept.iter().map(|&row| community.train.labels[row].clone()).collect();
+    let answers = answers(community, passed, &kept_labels)?;
+    let columns = select(&community.train.columns, &passed.kept);
     let featurizer = Featurizer::fit(&columns, &FeatureConfig::default()).map_err(|e| {
         Failure::refused(format!("{}: {e}", community.train.file))
             .hint("choose other columns with --text or --features")
@@ -53,11 +56,22 @@ pub(crate) fn prepare(community: &Community, gated: &Gated, seed: u64) -> Result
     };
     let (submitted, valid) = (rows(&community.train)?, rows(&community.valid)?);
     let test = community.test.as_ref().map(rows).transpose()?;
-    let test = test.map(|all| all.select(&gated.fresh_test));
-    let gated = submitted.select(&gated.kept);
+    let test = test.map(|all| all.select(&passed.fresh_test));
+    let gated = submitted.select(&passed.kept);
     let options = CrossOptions { seed, ..CrossOptions::default() };
     let prior = choose_lambda(&gated.features, &gated.target, &options).map_err(Failure::failed)?;
-    Ok(Ready { featurizer, submitted, gated, valid, test, prior, answers })
+    let weights = if passed.on { new(community, passed, &gated, &valid) } else { vec![1.0; gated.len()] };
+    Ok(Ready { featurizer, submitted, gated, valid, test, prior, answers, weights })
+}
+
+/// What is new in each record that passed, in order of arrival.
+fn new(community: &Community, gated: &Gated, rows: &Rows, valid: &Rows) -> Vec<f64> {
+    let mut arrival = vec![0; community.order.len()];
+    community.order.iter().zip(0_u64..).for_each(|(&row, place)| arrival[row] = place);
+    let order: Vec<u64> = gated.kept.iter().map(|&row| arrival[row]).collect();
+    let mut weights = canonical(&gated.clusters(), &order, ClusterRule::FirstComer);
+    novelty::discount(&mut weights, rows.examples(), &order, ValueFold::new(valid.examples()));
+    weights
 }
 
 /// How labels become targets: numbers in units of the records that passed. Refuses what the gates left if nothing

@@ -64,6 +64,7 @@ pub(crate) fn values(
     let options = PathOptions {
         lambda: ready.prior.lambda,
         noise_variance: ready.prior.noise_variance,
+        weights: Some(&ready.weights),
         nodes: settings.nodes,
         folds: FOLDS.min(ready.valid.len()),
         seed,
@@ -125,10 +126,12 @@ impl Values {
         evidence: &Evidence,
         stage: &Stage,
     ) -> Result<(), Failure> {
+        let both = ready.weights.iter().zip(&evidence.curation.weights);
+        let weights: Vec<f64> = both.map(|(new, right)| new * right).collect();
         let options = PathOptions {
             lambda: evidence.curation.lambda,
             noise_variance: ready.prior.noise_variance,
-            weights: Some(&evidence.curation.weights),
+            weights: Some(&weights),
             nodes: settings.nodes,
             folds: self.folds,
             seed: settings.seed,
@@ -203,10 +206,9 @@ pub(crate) fn audit(
     chosen.iter().zip(0..).for_each(|(&c, at)| place[c] = at);
     let groups: Vec<u32> = senders.iter().map(|&c| place[c as usize]).collect();
     let count = groups.iter().max().map_or(0, |&g| g as usize + 1);
-    let weights = values.evidence.as_ref().map(|evidence| evidence.curation.weights.as_slice());
     let options = LeaveOutOptions {
         lambda: values.lambda,
-        weights,
+        weights: Some(&values.valuation.weights),
         noise_variance: ready.prior.noise_variance,
         ..LeaveOutOptions::default()
     };

@@ -23,19 +23,21 @@ pub(super) struct At {
 impl At {
     /// The home that the flags or the environment name.
     pub(super) fn home(&self) -> Result<Home, Failure> {
-        let dir = self.home.as_ref().ok_or_else(|| {
-            Failure::refused("no home is named")
-                .hint("give --home DIR or set ASSAY_HOME; `assay init DIR` makes a home")
-        })?;
-        Ok(Home::open(dir)?)
+        home(self.home.as_ref())
     }
 
     /// Opens the node.
     pub(super) fn open(&self) -> Result<Session, Failure> {
-        let home = self.home()?;
-        let names = accounts(&home)?;
-        Ok(Session { node: Node::open(home)?, names })
+        Session::open(self.home.as_ref())
     }
+}
+
+fn home(dir: Option<&PathBuf>) -> Result<Home, Failure> {
+    let dir = dir.ok_or_else(|| {
+        Failure::refused("no home is named")
+            .hint("give --home DIR or set ASSAY_HOME; `assay init DIR` makes a home")
+    })?;
+    Ok(Home::open(dir)?)
 }
 
 /// Accounts of the keys in a home. The key that signs checkpoints opens none.
@@ -49,12 +51,19 @@ pub(super) fn account_of(key: &SigningKey) -> AccountId {
 }
 
 /// An open node and the names of the keys beside it.
-pub(super) struct Session {
-    pub(super) node: Node,
+pub(crate) struct Session {
+    pub(crate) node: Node,
     pub(super) names: BTreeMap<AccountId, String>,
 }
 
 impl Session {
+    /// Opens the node of a home.
+    pub(crate) fn open(dir: Option<&PathBuf>) -> Result<Self, Failure> {
+        let home = home(dir)?;
+        let names = accounts(&home)?;
+        Ok(Self { node: Node::open(home)?, names })
+    }
+
     /// The key to act with.
     pub(super) fn key(&self, name: &str) -> Result<SigningKey, Failure> {
         match self.names.values().any(|known| known == name) {
@@ -86,7 +95,7 @@ impl Session {
     }
 
     /// The datanet of that name, or the only one.
-    pub(super) fn net(&self, name: Option<&str>) -> Result<DatanetId, Failure> {
+    pub(crate) fn net(&self, name: Option<&str>) -> Result<DatanetId, Failure> {
         if let Some(name) = name {
             let net: DatanetId = name.parse().map_err(Failure::refused)?;
             self.node.datanet(&net)?;
@@ -114,7 +123,7 @@ impl Session {
     }
 
     /// The name of an account's key here, else its id.
-    pub(super) fn name<'a>(&'a self, account: &'a AccountId) -> &'a str {
+    pub(crate) fn name<'a>(&'a self, account: &'a AccountId) -> &'a str {
         self.names.get(account).map_or(account.as_str(), String::as_str)
     }
 

@@ -6,7 +6,7 @@ use assay_sim::attack::Attack;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::Settings;
+use super::{Settings, Source};
 use crate::appraise;
 use crate::appraise::args::ColumnArgs;
 use crate::output::Failure;
@@ -19,6 +19,9 @@ Examples:
   Three attacks on a community of texts with the columns text, label and contributor:
     assay redteam train.jsonl --valid valid.jsonl --test test.jsonl --out redteam \\
       --attacks sybil-split,near-copies,leak
+
+  On what a datanet holds:
+    assay redteam --home node --net intents --out redteam
 
 Exit codes: 0 done whatever was found, 2 the input cannot be used (nothing is written), 1 anything else.";
 
@@ -33,17 +36,23 @@ Exit codes: 0 done whatever was found, 2 the input cannot be used (nothing is wr
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RedteamArgs {
     /// The community's records.
-    #[arg(required_unless_present = "demo")]
+    #[arg(required_unless_present_any = ["demo", "net", "home"])]
     train: Option<PathBuf>,
     /// Records that measure value.
-    #[arg(long, value_name = "FILE", required_unless_present = "demo")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["demo", "net", "home"])]
     valid: Option<PathBuf>,
     /// Records that the harm to the model is measured on.
-    #[arg(long, value_name = "FILE", required_unless_present = "demo")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["demo", "net", "home"])]
     test: Option<PathBuf>,
     /// Attack a bundled community of handwritten digits
     #[arg(long, conflicts_with_all = ["train", "valid", "test"])]
     demo: bool,
+    /// Attack a datanet of a node here: the records that have passed, against its sealed benchmark
+    #[arg(long, value_name = "NET", conflicts_with_all = ["train", "valid", "test", "demo"])]
+    net: Option<String>,
+    /// Home of that node; without --net, its only datanet
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["train", "valid", "test", "demo"])]
+    home: Option<PathBuf>,
     /// Where to write; must not exist, be empty, or hold an earlier result.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -66,12 +75,19 @@ pub(crate) struct RedteamArgs {
     /// Base units at stake for every record [default: a fifth of the mean pay of a record]
     #[arg(long, value_name = "UNITS", help_heading = "Attacks")]
     bond: Option<u64>,
+    /// Suppose that values of single records are published, as a charter may allow [default: of contributors]
+    #[arg(long, help_heading = "Attacks")]
+    records_published: bool,
     /// Seed of everything drawn
     #[arg(long, default_value_t = 0, help_heading = "Attacks")]
     seed: u64,
     /// Print redteam.json to stdout instead of a table; only failures go to stderr
     #[arg(long)]
     json: bool,
+}
+
+fn env_home() -> Option<PathBuf> {
+    std::env::var_os("ASSAY_HOME").map(PathBuf::from)
 }
 
 fn names() -> PossibleValuesParser {
@@ -87,6 +103,11 @@ impl RedteamArgs {
         if attacks.is_empty() {
             attacks = Attack::ALL.to_vec();
         }
+        let source = match (self.demo, self.train.is_some()) {
+            (true, _) => Source::Demo,
+            (false, true) => Source::Files,
+            (false, false) => Source::Net { home: self.home.or_else(env_home), net: self.net },
+        };
         Ok(Settings {
             appraise: appraise::Settings {
                 train: self.train.unwrap_or_default(),
@@ -106,11 +127,12 @@ impl RedteamArgs {
                 threads: None,
                 json: self.json,
             },
-            demo: self.demo,
+            source,
             attacks,
             share_ppm: self.share,
             rows: self.rows.map(|rows| rows as usize),
             bond: self.bond,
+            records_published: self.records_published,
             out: self.out,
             force: self.force,
             json: self.json,

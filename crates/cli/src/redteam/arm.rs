@@ -74,6 +74,15 @@ impl ArmResult {
         Ok(hits as f64 / said.len().max(1) as f64)
     }
 
+    /// What sums by contributor tell of every record of TRAIN: its contributor's mean.
+    pub(super) fn mean_values(&self, community: &Community) -> Vec<f64> {
+        let mean = |&c: &u32| {
+            let group = &self.values.groups[c as usize];
+            group.value_bits / group.records.max(1) as f64
+        };
+        community.sent_by.iter().map(mean).collect()
+    }
+
     /// Value of every record of TRAIN; 0 for those that the gates stopped.
     pub(super) fn record_values(&self) -> Vec<f64> {
         let mut out = vec![0.0; self.gated.findings.len()];

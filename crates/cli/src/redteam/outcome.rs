@@ -19,7 +19,7 @@ use crate::progress::Stage;
 
 /// Earnings this near to those of honest work are the same.
 const AS_HONEST: f64 = 0.05;
-/// Records of less weight than this count as caught by evidence; nearly all lose a little.
+/// Records of less weight than this count as caught; nearly all lose a little.
 const DISCOUNTED: f64 = 0.5;
 
 /// What all arms share.
@@ -27,6 +27,7 @@ pub(super) struct Range<'a> {
     pub(super) cast: &'a Cast,
     pub(super) rules: Rules,
     pub(super) settings: &'a Settings,
+    pub(super) records_published: bool,
 }
 
 /// The arm without the attacker.
@@ -85,7 +86,12 @@ impl Range<'_> {
         let mut beside = Beside::default();
         match attack {
             Attack::Probing => {
-                let values = run_arm(&self.cast.with(&sent), self.settings, stage)?.record_values();
+                let community = self.cast.with(&sent);
+                let probed = run_arm(&community, self.settings, stage)?;
+                let values = match self.records_published {
+                    true => probed.record_values(),
+                    false => probed.mean_values(&community),
+                };
                 let (others, probes) = values.split_at(self.cast.others());
                 sent = world.after_probes(Published { probes, others }, seed);
             }
@@ -202,9 +208,12 @@ fn caught(
             let by = if verdict.is_reject() { "rejected" } else { "held" };
             *found.entry((by, reason.code())).or_default() += 1;
         }
-        let kept = result.gated.kept.binary_search(&at);
-        if kept.is_ok_and(|place| result.values.valuation.weights[place] < DISCOUNTED) {
-            *found.entry(("discounted", "evidence")).or_default() += 1;
+        if let Ok(place) = result.gated.kept.binary_search(&at)
+            && result.values.valuation.weights[place] < DISCOUNTED
+        {
+            let said_before = result.ready.weights[place] < DISCOUNTED;
+            let by = if said_before { "said_before" } else { "evidence" };
+            *found.entry(("discounted", by)).or_default() += 1;
         }
         let standing = match rows[community.sent_by[at] as usize].standing {
             Standing::Paid => continue,

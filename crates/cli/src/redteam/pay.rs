@@ -9,7 +9,6 @@ use assay_ledger::charter::Charter;
 use assay_ledger::event::{SettledRow, Standing};
 use assay_ledger::ids::AccountId;
 use assay_ledger::pay::{AccruedValue, Claim, Terms, pay};
-use assay_sim::Community as Digits;
 
 use super::Settings;
 use super::arm::ArmResult;
@@ -21,16 +20,15 @@ use crate::output::Failure;
 /// Base units in the pool for every record of others: what a record earns in the mean.
 const POOL_PER_RECORD: u64 = 5_000;
 
-/// The split, price and bond of the charter that `assay demo` founds its datanet with.
-pub(super) fn rules(cast: &Cast, settings: &Settings) -> Result<Rules, Failure> {
-    let charter = Charter::parse(&Digits::charter()).map_err(Failure::failed)?;
+/// The split, price and bond of a charter.
+pub(super) fn rules(charter: &Charter, cast: &Cast, settings: &Settings) -> Rules {
     let bond = settings.bond.map_or(micro(charter.bond.per_record), Micro::from);
-    Ok(Rules {
+    Rules {
         pool_micro: Micro::from(POOL_PER_RECORD.saturating_mul(cast.others() as u64)),
         bond_per_record_micro: bond,
         price_micro: micro(charter.query.price),
         contributors_ppm: u64::from(charter.split.contributors),
-    })
+    }
 }
 
 /// Pays everybody: one row a contributor of `community`, in their order.

@@ -81,6 +81,14 @@ fn a_tiny_datanet_walks_the_whole_path() {
     the_books_close(&world);
     a_stranger_agrees(&world);
     receipts_hold(&world, asked["answers"][0]["receipt"].as_str().unwrap());
+
+    let attacks = "--share 200000 --attacks label-flips,exact-copies --out attacked";
+    let attacked = world.document(&format!("redteam --net topics {attacks}"));
+    assert_eq!((&attacked["community"]["records"], &attacked["community"]["owned"]), (&47.into(), &12.into()));
+    let flips = &attacked["attacks"][0];
+    assert_eq!((&flips["name"], &flips["passed"]), (&"label-flips".into(), &12.into()), "{flips:#}");
+    assert_eq!(attacked["attacks"][1]["passed"], 0);
+    assert_eq!(attacked["rules"]["price_micro"], "50000", "the charter's");
 }
 
 /// Every statement adds up place by place, agrees with the balances, and all money is what came in less what went out.
