@@ -74,13 +74,13 @@ def plot(points):
         (cx, cy) = at(xs[len(peers) - 1], peers[-1])
         out.append(f'<path d="{path(peers)}" fill="none" stroke="#a50" stroke-width="2"/>')
         out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#a50"/>' for x, y in map(at, xs, peers)]
-        out.append(text(cx + 8, cy - 6, f"plain NumPy, {10**peers[-1]:.3g} s", "start"))
+        out.append(text(cx - 8, cy - 8, f"plain NumPy, {10**peers[-1]:.3g} s", "end"))
     out.append(f'<path d="{path(ys)}" fill="none" stroke="#0a5" stroke-width="2"/>')
     for x, y, p in zip(xs, ys, points):
         (cx, cy), side = at(x, y), -1 if x == xs[-1] else 1
         out.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="4" fill="#0a5"/>')
         label = f"{p['cpu_s']:.3g} s, {p['peak_mib']:.0f} MiB"
-        out.append(text(cx + 8 * side, cy + (16 if side > 0 else -8), label, "start" if side > 0 else "end"))
+        out.append(text(cx + 8 * side, cy + 18, label, "start" if side > 0 else "end"))
     return "\n".join([*out, "</svg>", ""])
 
 
