@@ -6,6 +6,7 @@
 //! sense, some only a score that ranks.
 
 mod banzhaf;
+mod control;
 mod game;
 mod group;
 mod influence;

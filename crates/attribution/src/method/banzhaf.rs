@@ -4,10 +4,7 @@ use assay_kernels::Real;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
-use super::game::{Game, GameOptions, Play, Players, Probe, Tally, Utility, semivalue};
-use super::{Cached, Method, Setting};
-use crate::path::ValueError;
-use crate::{Examples, OnProgress};
+use super::game::{Game, GameOptions, Play, Probe, Tally, Utility, semivalue};
 
 /// Data Banzhaf (Wang and Jia, AISTATS 2023, arXiv 2205.15466): what a record's joining adds to a random coalition,
 /// each other record being in it by the toss of a coin. Every retraining says something of every record (maximum
@@ -53,22 +50,9 @@ const LEARNING: usize = 2;
 /// The draws of those come after all others.
 const LATER: u64 = 1 << 32;
 
-impl Method for Banzhaf {
-    fn name(&self) -> &'static str {
-        "banzhaf"
-    }
-
-    fn cache<'a>(
-        &self,
-        train: Examples<'a>,
-        setting: &Setting<'a>,
-        _: OnProgress<'_>,
-    ) -> Result<Box<dyn Cached + 'a>, ValueError> {
-        Ok(Box::new(Players { train, setting: *setting, play: *self, teams: None, sums: None }))
-    }
-}
-
 impl Play for Banzhaf {
+    const NAME: &'static str = "banzhaf";
+
     fn options(&self) -> GameOptions {
         self.game
     }

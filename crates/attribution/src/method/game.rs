@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use super::linear::same_kind;
-use super::{Cached, Setting, Unit, Values};
+use super::{Cached, Method, Setting, Unit, Values};
 use crate::path::ValueError;
 use crate::{Examples, OnProgress, Progress, ValueFold};
 
@@ -58,13 +58,31 @@ const LEANING_TOGETHER: usize = 256;
 pub type Dealt<'a> = (&'a [u32], usize);
 
 /// A way to play.
-pub(super) trait Play: Copy + Sync {
+pub(super) trait Play: Copy + Sync + 'static {
+    /// The method's name.
+    const NAME: &'static str;
+
     fn options(&self) -> GameOptions;
 
     /// Shares of the records' weight at which models are kept.
     fn levels(&self) -> Vec<f64>;
 
     fn play<T: Real>(&self, game: &mut Game<'_, T>, tally: &mut Tally<'_>);
+}
+
+impl<P: Play> Method for P {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn cache<'a>(
+        &self,
+        train: Examples<'a>,
+        setting: &Setting<'a>,
+        _: OnProgress<'_>,
+    ) -> Result<Box<dyn Cached + 'a>, ValueError> {
+        Ok(Box::new(Players { train, setting: *setting, play: *self, teams: None, sums: None }))
+    }
 }
 
 /// Records and a way to play with them.
@@ -134,7 +152,7 @@ impl<P: Play> Players<'_, P> {
 
 /// Collects samples, each one number a player.
 pub(super) struct Tally<'a> {
-    values: Values,
+    pub(super) values: Values,
     sums: Option<&'a [u32]>,
 }
 
@@ -170,7 +188,8 @@ impl Tally<'_> {
         }
     }
 
-    fn summed(&self, sample: &[f64]) -> Vec<f64> {
+    /// What counts of a sample of every player: itself, or its sums.
+    pub(super) fn summed(&self, sample: &[f64]) -> Vec<f64> {
         let Some(sums) = self.sums else { return sample.to_vec() };
         let mut out = vec![0.0; self.values.mean.len()];
         sample.iter().zip(sums).for_each(|(x, &g)| out[g as usize] += x);

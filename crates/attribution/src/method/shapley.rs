@@ -3,19 +3,18 @@
 use assay_kernels::{Mat, Real};
 use rand_core::Rng;
 
-use super::game::{Game, GameOptions, Play, Players, Tally, Utility, semivalue};
-use super::{Cached, Method, Setting};
-use crate::path::ValueError;
-use crate::{Examples, OnProgress};
+use super::control::Controlled;
+use super::game::{Game, GameOptions, Play, Tally, Utility, semivalue};
 
 /// Data Shapley (Ghorbani and Zou, ICML 2019, arXiv 1904.02868): what a record's joining adds, averaged over all
 /// orders of joining. Bits per benchmark example; samples are pairs of orders. Those of every pair, and so the
 /// values, sum to the gain exactly.
 ///
 /// Orders come in pairs, one and its reverse. An order ends when what is left of the gain is below `truncation`; those
-/// who have not joined share the rest. With `control` the influence of each record at the weight of those before it is
-/// taken off what it adds, and its mean over all places, which is known, put back. Where all coalitions cost no
-/// more, the values are exact.
+/// who have not joined share the rest. With `control` the influence of each record at the weight of those before it,
+/// less its mean over all places, which is known, is a control variate. Its coefficient is fitted: the slope where a
+/// record joins says too much of what the whole of it does among few others. Where all coalitions cost no more, the
+/// values are exact.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shapley {
     /// Orders of joining.
@@ -44,22 +43,9 @@ fn level(k: usize) -> f64 {
     ((k as f64 + 0.5) / LEVELS as f64).powi(2)
 }
 
-impl Method for Shapley {
-    fn name(&self) -> &'static str {
-        "shapley"
-    }
-
-    fn cache<'a>(
-        &self,
-        train: Examples<'a>,
-        setting: &Setting<'a>,
-        _: OnProgress<'_>,
-    ) -> Result<Box<dyn Cached + 'a>, ValueError> {
-        Ok(Box::new(Players { train, setting: *setting, play: *self, teams: None, sums: None }))
-    }
-}
-
 impl Play for Shapley {
+    const NAME: &'static str = "shapley";
+
     fn options(&self) -> GameOptions {
         self.game
     }
@@ -82,6 +68,9 @@ impl Play for Shapley {
         let base = game.coalitions(1, &|_| |_| false)[0];
         let enough = |worth: f64| (full - worth).abs() < self.truncation * (full - base).abs();
         let pairs = self.orders.div_ceil(2);
+        // Coefficients come from the players, so that values do not depend on how they are summed.
+        let [mut fitted, mut samples] =
+            [players, tally.values.mean.len()].map(|size| Controlled::new(tally.values.unit, size));
         for first in (0..pairs).step_by(TOGETHER / 2) {
             let orders: Vec<Vec<usize>> = (first..(first + TOGETHER / 2).min(pairs))
                 .flat_map(|pair| {
@@ -92,11 +81,17 @@ impl Play for Shapley {
                 .collect();
             let worth = game.orders(&orders, &enough);
             for (orders, worth) in orders.chunks_exact(2).zip(worth.chunks_exact(2)) {
-                let [there, back] = [0, 1].map(|k| sample(&orders[k], &worth[k], full, control.as_ref()));
-                let mean: Vec<f64> = there.iter().zip(back).map(|(a, b)| 0.5 * (a + b)).collect();
-                tally.push(&mean);
+                let both = [0, 1].map(|k| sample(&orders[k], &worth[k], full, control.as_ref()));
+                let mean = |of: [&[f64]; 2]| -> Vec<f64> {
+                    of[0].iter().zip(of[1]).map(|(a, b)| 0.5 * (a + b)).collect()
+                };
+                let [(there, by), (back, but)] = &both;
+                let (added, control) = (mean([there, back]), mean([by, but]));
+                fitted.push(&added, &control);
+                samples.push(&tally.summed(&added), &tally.summed(&control));
             }
         }
+        tally.values = samples.values(fitted.coefficients());
     }
 }
 
@@ -117,8 +112,8 @@ fn shuffled(players: usize, mut random: impl Rng) -> Vec<usize> {
     order
 }
 
-/// What each player of an order added; `worth` is that of its beginnings, as far as they were trained.
-fn sample(order: &[usize], worth: &[f64], full: f64, control: Option<&Control>) -> Vec<f64> {
+/// What each player of an order added, and its control; `worth` is that of its beginnings, as far as they were trained.
+fn sample(order: &[usize], worth: &[f64], full: f64, control: Option<&Control>) -> (Vec<f64>, Vec<f64>) {
     let players = order.len();
     let expected = |at: usize| control.map_or(0.0, |c| c.at(order[at], at));
     let mut added: Vec<f64> = worth.windows(2).map(|w| w[1] - w[0]).collect();
@@ -131,13 +126,12 @@ fn sample(order: &[usize], worth: &[f64], full: f64, control: Option<&Control>) 
     if joined == players {
         added.iter_mut().for_each(|a| *a += left / players as f64);
     }
-    let mut out = vec![0.0; players];
-    let surplus: f64 = control.map_or(0.0, |c| {
-        (0..players).map(|at| c.at(order[at], at) - c.mean[order[at]]).sum::<f64>() / players as f64
-    });
+    let mut out = (vec![0.0; players], vec![0.0; players]);
+    let unexpected = |at: usize| control.map_or(0.0, |c| c.mean[order[at]] - c.at(order[at], at));
+    // So that controls, too, sum to nothing.
+    let surplus = (0..players).map(unexpected).sum::<f64>() / players as f64;
     for (at, added) in added.into_iter().enumerate() {
-        let p = order[at];
-        out[p] = control.map_or(added, |c| added - c.at(p, at) + c.mean[p] + surplus);
+        (out.0[order[at]], out.1[order[at]]) = (added, unexpected(at) - surplus);
     }
     out
 }
