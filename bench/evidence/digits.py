@@ -1,12 +1,13 @@
 """A community of contributors of numbers: the UCI digits dealt out by the behaviours of make_community.py.
 
-Copies and leaks are not made: the bench removes them before anything is trained. Off topic is an image with its pixels
+Copies and leaks are not made: bench/evidence removes them before anything is trained, bench/pay makes its own. Off topic is an image with its pixels
 out of place, filler an image of faint noise; both have guessed labels.
 """
 
 import csv
 import gzip
 import io
+import json
 import random
 
 
@@ -26,13 +27,13 @@ def write(path, header, rows):
 
 
 def build(source, folder, seed, config, maker):
-    """Writes contributions, valid, test and right.txt. `maker` is the module make_community, `config` its settings."""
+    """Writes contributions, valid, test, right.txt and truth.json. `maker` is the module make_community, `config` its settings."""
     rng = random.Random(seed)
     train, test = read(source / "train.csv.gz"), read(source / "test.csv.gz")
     rng.shuffle(train)
     held = int(len(train) * 2 * config["valid_share"])
     valid, pool = train[:held], train[held:]
-    size, sent, names = len(pool), [], iter(rng.sample(range(1000), 200))
+    size, sent, names, behaviours = len(pool), [], iter(rng.sample(range(1000), 200)), {}
 
     def take(count, wanted=range(10)):
         mine = [image for image in pool if image[1] in wanted][:count]
@@ -40,8 +41,9 @@ def build(source, folder, seed, config, maker):
             pool.remove(image)
         return mine
 
-    def send(images, spoil):
+    def send(images, spoil, behaviour):
         name = f"u{next(names):03}"
+        behaviours[name] = behaviour
         sent.extend((name, *spoil(image)) for image in images)
 
     def wrong(label):
@@ -55,26 +57,27 @@ def build(source, folder, seed, config, maker):
 
     c = config["honest_niche"]
     for k in range(c["n"]):
-        send(take(round(size * c["share"] / c["n"]), rng.sample(range(10), 1)), honest)
+        send(take(round(size * c["share"] / c["n"]), rng.sample(range(10), 1)), honest, "honest_niche")
     for n in maker.zipf(config["honest"]["n"], size * config["honest"]["share"], config["honest"]["zipf"]):
-        send(take(n), honest)
+        send(take(n), honest, "honest")
     for n in sizes(config["mixed"]):
-        send(take(n), lambda image: filler(image) if rng.random() < config["mixed"]["spoiled"] else honest(image))
+        mixed = lambda image: filler(image) if rng.random() < config["mixed"]["spoiled"] else honest(image)
+        send(take(n), mixed, "mixed")
     for n in sizes(config["label_noise"]):
         noisy = lambda i: (i[0], wrong(i[1]), False) if rng.random() < config["label_noise"]["rate"] else honest(i)
-        send(take(n), noisy)
+        send(take(n), noisy, "label_noise")
     for n in sizes(config["flip"]):
         shift = rng.randrange(1, 10)
-        send(take(n), lambda image: (image[0], (image[1] + shift) % 10, False))
+        send(take(n), lambda image: (image[0], (image[1] + shift) % 10, False), "flip")
     c = config["sybil"]
     for k in range(c["actors"]):
         images = take(round(size * c["share"] / c["actors"]))
         for j in range(c["identities"]):
-            send(images[j :: c["identities"]], honest)
+            send(images[j :: c["identities"]], honest, "sybil")
     for kind, spoil in (("filler", filler), ("off_topic", off_topic)):
         c = config[kind]
         for n in maker.even(rng, c["n"], size * c["size"]):
-            send(rng.sample(test, n), spoil)
+            send(rng.sample(test, n), spoil, kind)
 
     rng.shuffle(sent)
     header = [f"p{k:02}" for k in range(64)] + ["label"]
@@ -83,3 +86,10 @@ def build(source, folder, seed, config, maker):
     for name, rows in (("valid", valid), ("test", test)):
         write(folder / f"{name}.csv.gz", header, [[*image, label] for image, label in rows])
     (folder / "right.txt").write_text("".join(f"r{k:05}\n" for k, row in enumerate(sent) if row[3]))
+    wrong_kind = {"mixed": "filler", "filler": "filler", "off_topic": "off_topic"}
+    kind = lambda row: "clean" if row[3] else wrong_kind.get(behaviours[row[0]], "wrong_label")
+    truth = {
+        "contributors": {name: {"behaviour": behaviour} for name, behaviour in behaviours.items()},
+        "records": [[f"r{k:05}", kind(row)] for k, row in enumerate(sent)],
+    }
+    (folder / "truth.json").write_text(json.dumps(truth))
