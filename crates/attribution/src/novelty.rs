@@ -269,9 +269,7 @@ fn dense_dot(a: &Mat<f32>, i: usize, b: &Mat<f32>, j: usize) -> f64 {
     let (wide_y, rest_y) = y.split_at(width - width % LANES);
     let mut sums = [0.0_f32; LANES];
     for (x, y) in wide_x.chunks_exact(LANES).zip(wide_y.chunks_exact(LANES)) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
-        }
+        sums.iter_mut().zip(x.iter().zip(y)).for_each(|(sum, (x, y))| *sum += x * y);
     }
     let rest: f32 = rest_x.iter().zip(rest_y).map(|(x, y)| x * y).sum();
     f64::from(rest) + sums.iter().map(|&s| f64::from(s)).sum::<f64>()
