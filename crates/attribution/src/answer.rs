@@ -2,14 +2,32 @@
 //!
 //! The integral of the path value with U replaced by log2 p(answer | query). It is exact (no nearest neighbours, no
 //! projections), and the shares of an answer sum to log2 p_model - log2 p_base of it, to the error of the quadrature.
+//!
+//! [`PathState`] is exact and answers in batches; [`Quick`] answers one question in milliseconds, nearly as well; and
+//! [`retrained_bits`] says what really becomes of answers when records go.
+
+mod check;
+mod quick;
+mod retrained;
+mod top;
+mod written;
+
+pub use check::{Check, CheckLimits, check};
+pub use quick::Quick;
+pub use retrained::{half_subsets, lost_without, retrained_bits};
+pub use top::{Top, top};
+
+use std::ops::Range;
+use std::sync::Arc;
 
 use assay_kernels::cg::{self, Stop};
-use assay_kernels::cholesky::{Cholesky, weighted_grams};
+use assay_kernels::cholesky::Cholesky;
 use assay_kernels::{Design, Mat, Real, panel};
 use assay_learn::data::{Features, Target};
 use assay_learn::model::{Family, Model};
-use assay_learn::train::{Point, Precision, Problem, TrainError, design, to_model};
+use assay_learn::train::{Precision, Problem, TrainError, design, to_model};
 
+use self::written::Basis;
 use crate::path::{Tolerances, record_products};
 use crate::trail::{Follower, Node, PathMap};
 use crate::{Examples, OnProgress, Progress};
@@ -77,11 +95,12 @@ enum States {
 
 #[derive(Clone, Debug)]
 struct Path<T> {
-    design: Design<T>,
+    design: Arc<Design<T>>,
     target: Target,
     weights: Option<Vec<f64>>,
     lambda: f64,
     family: Family,
+    basis: Basis,
     nodes: Vec<Station<T>>,
     end: Mat<T>,
 }
@@ -147,6 +166,18 @@ impl PathState {
             States::Double(p) => p.attribute(queries, answers, on_progress),
         }
     }
+
+    /// What answers one question quickly; see [`Quick`]. `train` is what the path was made of. Costs a few factors of the
+    /// curvature, once.
+    ///
+    /// # Errors
+    /// When the examples are not those of the path.
+    pub fn quick(&self, train: Examples<'_>, on_progress: OnProgress<'_>) -> Result<Quick, AnswerError> {
+        match &self.states {
+            States::Single(p) => p.quick(train, Arc::clone(&p.design), on_progress),
+            States::Double(p) => p.quick(train, Arc::new(p.design.convert()), on_progress),
+        }
+    }
 }
 
 impl<T: Real> Path<T> {
@@ -159,11 +190,13 @@ impl<T: Real> Path<T> {
         let problem = Problem::new(&design, train.target, o.weights, o.lambda, o.noise_variance)
             .map_err(AnswerError::Train)?;
         let (mut models, _) = Follower::start(&problem, Tolerances::of::<T>().path);
+        let basis = Basis::of(problem.family());
         let mut nodes = Vec::with_capacity(o.nodes);
         for (done, node) in PathMap::new(&problem).nodes(o.nodes).into_iter().enumerate() {
             on_progress(Progress { stage: "path", done, total: o.nodes + 1 });
             let point = models.next(node.u).point;
-            let factor = factor(&problem, node.t, &point);
+            let written = basis.curvature(&problem, node.t, &point, FACTOR_UNKNOWNS);
+            let factor = written.and_then(Cholesky::new);
             nodes.push(Station { node, theta: point.theta, factor });
         }
         on_progress(Progress { stage: "path", done: o.nodes, total: o.nodes + 1 });
@@ -171,7 +204,8 @@ impl<T: Real> Path<T> {
         on_progress(Progress { stage: "path", done: o.nodes + 1, total: o.nodes + 1 });
         let family = problem.family();
         let weights = o.weights.map(<[f64]>::to_vec);
-        Ok(Self { target: train.target.clone(), weights, lambda: o.lambda, family, nodes, end, design })
+        let (target, design) = (train.target.clone(), Arc::new(design));
+        Ok(Self { design, target, weights, lambda: o.lambda, family, basis, nodes, end })
     }
 
     fn noise_variance(&self) -> f64 {
@@ -179,6 +213,12 @@ impl<T: Real> Path<T> {
             Family::Gaussian { noise_variance } => noise_variance,
             Family::Softmax { .. } => 1.0,
         }
+    }
+
+    fn problem(&self) -> Result<Problem<'_, T>, AnswerError> {
+        let weights = self.weights.as_deref();
+        Problem::new(&self.design, &self.target, weights, self.lambda, self.noise_variance())
+            .map_err(AnswerError::Train)
     }
 
     fn attribute(
@@ -191,15 +231,23 @@ impl<T: Real> Path<T> {
         if Family::of(answers, noise) != self.family || queries.cols() != self.design.cols() {
             return Err(AnswerError::Mismatch);
         }
-        let problem = Problem::new(&self.design, &self.target, self.weights.as_deref(), self.lambda, noise)
-            .map_err(AnswerError::Train)?;
+        let problem = self.problem()?;
         let query_design = design::<T>(queries);
         let asked =
             Problem::new(&query_design, answers, None, self.lambda, noise).map_err(AnswerError::Queries)?;
         let mut bits = Mat::zeros(answers.len(), self.design.rows());
         for (done, station) in self.nodes.iter().enumerate() {
             on_progress(Progress { stage: "answers", done, total: self.nodes.len() });
-            station.add_bits(&problem, &asked, queries, &mut bits);
+            let residuals = problem.residuals(-1.0, &problem.at(station.theta.clone()));
+            let tolerance = Tolerances::of::<T>().mean;
+            station.solve(&self.basis, &problem, (&asked, queries), tolerance, |batch, solution| {
+                let values = record_products(problem.design(), solution, &residuals);
+                for (k, q) in batch.enumerate() {
+                    let row =
+                        bits.row_mut(q).iter_mut().zip(values.data()[k..].iter().step_by(values.cols()));
+                    row.for_each(|(b, v)| *b += station.node.weight() * v);
+                }
+            });
         }
         on_progress(Progress { stage: "answers", done: self.nodes.len(), total: self.nodes.len() });
         let zero = Mat::zeros(self.end.rows(), self.end.cols());
@@ -213,17 +261,17 @@ impl<T: Real> Path<T> {
 }
 
 impl<T: Real> Station<T> {
-    /// Adds this node's part of every record's bits.
-    fn add_bits(
+    /// The curvature's inverse times the gradient of log2 p(answer | query) of each query, batch by batch, side by side.
+    fn solve(
         &self,
+        basis: &Basis,
         problem: &Problem<'_, T>,
-        asked: &Problem<'_, T>,
-        queries: &Features,
-        bits: &mut Mat<f64>,
+        (asked, queries): (&Problem<'_, T>, &Features),
+        tolerance: f64,
+        mut each: impl FnMut(Range<usize>, &Mat<T>),
     ) {
         let lanes = problem.lanes();
         let point = problem.at(self.theta.clone());
-        let residuals = problem.residuals(-1.0, &point);
         let answer = asked.residuals(-1.0 / std::f64::consts::LN_2, &asked.at(self.theta.clone()));
         let batch = if self.factor.is_some() { QUERY_COLUMNS / lanes } else { panel::groups_for(lanes) };
         let batch = batch.max(1);
@@ -233,92 +281,60 @@ impl<T: Real> Station<T> {
             let right = query_gradients(queries, &answer, batch.clone());
             let mut solution = Mat::zeros(right.rows(), right.cols());
             match (&self.factor, &mut curvature) {
-                (Some(factor), _) => {
-                    solution = solve_factored(factor, &right, lanes, problem.family().outputs());
-                }
+                (Some(factor), _) => solution = solve_factored(factor, &right, lanes, basis),
                 (None, Some(curvature)) => {
-                    let stop = Stop { tolerance: Tolerances::of::<T>().mean, iterations: 2_000 };
+                    let stop = Stop { tolerance, iterations: 2_000 };
                     cg::solve(curvature, &right, &mut solution, lanes, true, stop);
                 }
                 (None, None) => {}
             }
-            let values = record_products(problem.design(), &solution, &residuals);
-            for (k, q) in batch.enumerate() {
-                let row = bits.row_mut(q).iter_mut().zip(values.data()[k..].iter().step_by(values.cols()));
-                row.for_each(|(b, v)| *b += self.node.weight() * v);
-            }
+            each(batch, &solution);
         }
     }
 }
 
 /// The gradient of log2 p(answer | query) of each query of a batch, side by side.
-fn query_gradients<T: Real>(queries: &Features, answer: &Mat<T>, batch: std::ops::Range<usize>) -> Mat<T> {
+fn query_gradients<T: Real>(queries: &Features, answer: &Mat<T>, batch: Range<usize>) -> Mat<T> {
     let lanes = answer.cols();
     let mut out = Mat::zeros(queries.cols(), batch.len() * lanes);
     for (k, q) in batch.enumerate() {
-        let mut put = |j: usize, x: f32| {
+        each_entry(queries, q, |j, x| {
             let x = T::of(f64::from(x));
             let group = &mut out.row_mut(j)[k * lanes..(k + 1) * lanes];
             group.iter_mut().zip(answer.row(q)).for_each(|(o, &r)| *o = x * r);
-        };
-        match queries {
-            Features::Dense(m) => m.row(q).iter().enumerate().for_each(|(j, &x)| put(j, x)),
-            Features::Sparse(m) => {
-                let (cols, values) = m.row(q);
-                cols.iter().zip(values).for_each(|(&j, &x)| put(j as usize, x));
-            }
-        }
+        });
     }
     out
 }
 
-/// Unknown (feature j, output c) of the written-out curvature is row `c * d + j`.
-fn solve_factored<T: Real>(factor: &Cholesky<T>, right: &Mat<T>, lanes: usize, outputs: usize) -> Mat<T> {
+/// Every stored feature of a row.
+fn each_entry(features: &Features, row: usize, mut put: impl FnMut(usize, f32)) {
+    match features {
+        Features::Dense(m) => m.row(row).iter().enumerate().for_each(|(j, &x)| put(j, x)),
+        Features::Sparse(m) => {
+            let (cols, values) = m.row(row);
+            cols.iter().zip(values).for_each(|(&j, &x)| put(j as usize, x));
+        }
+    }
+}
+
+/// Unknown (feature j, direction a) of the written-out curvature is row `a * d + j`.
+fn solve_factored<T: Real>(factor: &Cholesky<T>, right: &Mat<T>, lanes: usize, basis: &Basis) -> Mat<T> {
     let (d, queries) = (right.rows(), right.cols() / lanes);
-    let mut unknowns = Mat::zeros(d * outputs, queries);
-    for c in 0..outputs {
-        for j in 0..d {
-            for q in 0..queries {
-                unknowns.row_mut(c * d + j)[q] = right.row(j)[q * lanes + c];
-            }
+    let mut unknowns = Mat::zeros(d * basis.len(), queries);
+    for j in 0..d {
+        for (q, outputs) in right.row(j).chunks_exact(lanes).enumerate() {
+            let narrow = basis.narrow(outputs);
+            narrow.into_iter().enumerate().for_each(|(a, x)| unknowns.row_mut(a * d + j)[q] = x);
         }
     }
     factor.solve(&mut unknowns);
     let mut out = Mat::zeros(d, right.cols());
-    for c in 0..outputs {
-        for j in 0..d {
-            for q in 0..queries {
-                out.row_mut(j)[q * lanes + c] = unknowns.row(c * d + j)[q];
-            }
+    for j in 0..d {
+        for (q, outputs) in out.row_mut(j).chunks_exact_mut(lanes).enumerate() {
+            let narrow: Vec<T> = (0..basis.len()).map(|a| unknowns.row(a * d + j)[q]).collect();
+            basis.widen(&narrow, outputs);
         }
     }
     out
-}
-
-/// The curvature at a point, written out and factored; `None` when it is too large or the features are sparse.
-fn factor<T: Real>(problem: &Problem<'_, T>, t: f64, point: &Point<T>) -> Option<Cholesky<T>> {
-    let (design, outputs) = (problem.design(), problem.family().outputs());
-    let d = design.cols();
-    if design.is_sparse() || d * outputs > FACTOR_UNKNOWNS {
-        return None;
-    }
-    let mut columns = Mat::zeros(d, design.rows());
-    for j in 0..d {
-        columns.row_mut(j).copy_from_slice(design.dense_column(j)?);
-    }
-    let pairs: Vec<(usize, usize)> = (0..outputs).flat_map(|a| (0..=a).map(move |b| (a, b))).collect();
-    let blocks = weighted_grams(&columns, &problem.pair_curvatures(t, point, &pairs));
-    let mut full = Mat::zeros(d * outputs, d * outputs);
-    for (k, &(a, b)) in pairs.iter().enumerate() {
-        for j in 0..d {
-            for l in 0..d {
-                let (low, high) = (j.min(l), j.max(l));
-                full.row_mut(a * d + j)[b * d + l] = blocks[(high * d + low) * pairs.len() + k];
-            }
-        }
-    }
-    for x in 0..d * outputs {
-        full.row_mut(x)[x] += T::of(problem.lambda());
-    }
-    Cholesky::new(full)
 }

@@ -3,6 +3,7 @@
 
 mod common;
 
+use assay_attribution::answer::{half_subsets, lost_without, retrained_bits, top};
 use assay_attribution::{
     AnswerOptions, Examples, Folds, LeaveOutOptions, PathOptions, PathState, ReportFold, Tolerances,
     ValueFold, leave_out, value,
@@ -44,6 +45,76 @@ fn an_answer_is_attributed_as_a_benchmark_of_one() {
         }
         let own = state.model().gain_bits(&queries.features, &queries.target);
         assert!(own.iter().zip(&answers.gain_bits).all(|(a, b)| (a - b).abs() < 1e-9));
+    }
+}
+
+/// The quick way against the exact one: most of the largest twenty, the mass that they cover, and every record.
+#[test]
+fn quick_answers_are_nearly_the_exact_ones() {
+    let dense = (classes(400, 8, 4, 1), classes(12, 8, 4, 2));
+    let with_sparse = |s: &Set| Set { features: sparse(&s.features), target: s.target.clone() };
+    let sparse = (with_sparse(&dense.0), with_sparse(&dense.1));
+    let numbers = (numbers(300, 6, 1), numbers(12, 6, 2));
+    let sets = [Some(dense), Some(sparse), Some(numbers), digits()];
+    for (train, queries) in sets.into_iter().flatten() {
+        let o = AnswerOptions { lambda: 0.7, noise_variance: 0.4, ..AnswerOptions::default() };
+        let state = PathState::cache(train.examples(), &o, &|_| {}).unwrap();
+        let quick = state.quick(train.examples(), &|_| {}).unwrap();
+        let few: Vec<usize> = (0..12).collect();
+        let (features, target) = (queries.features.select(&few), queries.target.select(&few));
+        let exact = state.attribute(&features, &target, &|_| {}).unwrap();
+        let near = quick.attribute(&features, &target).unwrap();
+        let mut shared = 0;
+        for q in 0..12 {
+            let (a, b) = (exact.bits.row(q), near.bits.row(q));
+            let (named, close) = (top(a, |_| true, 20), top(b, |_| true, 20));
+            shared += named.records.iter().filter(|i| close.records.contains(i)).count();
+            assert!((named.covered - close.covered).abs() < 0.02, "{named:?} {close:?}");
+            let size = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let apart: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+            assert!(size(&apart) < 0.03 * size(a), "{q}: {} {}", size(&apart), size(a));
+            assert!((exact.gain_bits[q] - near.gain_bits[q]).abs() < 1e-3);
+            // Of all that moved it, for and against.
+            let moved: f64 = a.iter().map(|x| x.abs()).sum();
+            assert!(near.closure_bits[q] < 0.02 * moved, "{:?} {moved}", near.closure_bits);
+        }
+        assert!(shared >= 228, "{shared} of 240");
+        let other = classes(30, 3, 3, 1);
+        assert!(quick.attribute(&other.features, &other.target).is_err());
+        assert!(state.quick(other.examples(), &|_| {}).is_err());
+    }
+}
+
+/// Against fits from scratch without the records.
+#[test]
+fn what_an_answer_loses_is_measured_by_training_again() {
+    let (train, queries) = (classes(120, 5, 4, 1), classes(5, 5, 4, 2));
+    let o = AnswerOptions { lambda: 0.4, precision: Precision::Double, ..AnswerOptions::default() };
+    let named: Vec<Vec<usize>> = (0..5).map(|q| (q..120).step_by(9).collect()).collect();
+    let asked = (&queries.features, &queries.target);
+    let lost = lost_without(train.examples(), asked, &named, &o).unwrap();
+    let fit_options = FitOptions { lambda: 0.4, tolerance: 1e-10, ..FitOptions::default() };
+    let gain = |kept: &[usize]| {
+        let (x, y) = (train.features.select(kept), train.target.select(kept));
+        fit(&x, &y, &fit_options).unwrap().model.gain_bits(&queries.features, &queries.target)
+    };
+    let full = gain(&(0..120).collect::<Vec<_>>());
+    for q in 0..5 {
+        let kept: Vec<usize> = (0..120).filter(|i| !named[q].contains(i)).collect();
+        let truth = full[q] - gain(&kept)[q];
+        assert!((lost[q] - truth).abs() < 2e-3 * (1.0 + truth.abs()), "{} {truth}", lost[q]);
+    }
+    let halves = half_subsets(120, 3, 1);
+    assert!(halves.iter().all(|h| h.iter().filter(|x| **x).count() == 60) && halves[0] != halves[1]);
+    let weigh = |k: usize, w: &mut [f64]| {
+        w.iter_mut().zip(&halves[k]).for_each(|(w, &x)| *w = f64::from(u8::from(x)))
+    };
+    let bits = retrained_bits(train.examples(), asked, (3, 0.5), &weigh, &o).unwrap();
+    for (k, half) in halves.iter().enumerate() {
+        let kept: Vec<usize> = (0..120).filter(|&i| half[i]).collect();
+        for (a, b) in bits.row(k).iter().zip(gain(&kept)) {
+            assert!((a + 2.0 - b).abs() < 3e-3 * (1.0 + b.abs()), "{a} {b}");
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod cg;
 pub mod cholesky;
 pub mod csr;
 pub mod design;
+pub mod half;
 pub mod mat;
 pub mod panel;
 pub mod quadrature;

@@ -6,11 +6,13 @@
 #![allow(clippy::needless_range_loop)] // Loops over registers.
 
 mod batch;
+mod half;
 mod lanes;
 mod products;
 mod rows;
 
 pub(crate) use batch::{along, lane_dots, misses, sigmoid, softmax, softmax_along, spreads};
+pub(crate) use half::half_times;
 pub(crate) use lanes::Vectors;
 pub(crate) use products::{Dense, Sparse, dense_product, lane_dot, sparse_product};
 pub(crate) use rows::{axpy, column_dots, curvature_rows, descend, dot_into, softmax_rows, xpby};
