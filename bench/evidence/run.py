@@ -2,7 +2,7 @@
 """Curation of communities whose truth is known: what the evidence recovers of knowing the truth, and whether it harms.
 
     python3 bench/evidence/run.py [--sets digits,scicite,banking77,medquad] [--variants clean,10,standard,vary,30,60]
-                                  [--seeds 1-10] [--max-train 3000] [--jobs 2]
+                                  [--seeds 1-10] [--max-train 3000] [--jobs 2] [--review] [--binary FILE]
 
 Communities are made by make_community.py of the data folder (../shared/data beside the repository, or ASSAY_DATA), those of
 the digits by digits.py here. Duplicates and leaks are removed from all arms before, as perfect gates would, and test rows
@@ -10,7 +10,8 @@ that leakers sent are not scored. Arms, on test rows that nothing else has seen:
 cross-validation chooses on it, as `assay appraise` trains; *curated*; and *truth*, the right records alone with the prior
 that the value fold likes best. Variants: clean has no garbage, the numbers are percents of garbage, about.
 One process per community on one thread, `--jobs` at once. Results go to bench/evidence/results, one file a community;
-what is there is not run again. `--report` prints the tables from there and runs nothing.
+what is there is not run again. `--report` prints the tables from there and runs nothing. `--review` also measures what looks at
+records gain, in the order of the evidence and in others; `--binary` is a bench built before.
 """
 
 import argparse
@@ -115,11 +116,12 @@ def keep(path, wanted):
 
 
 def measure(job):
+    job, binary, review = job
     name, variant, seed, most = job
     path = HERE / "results" / f"{name}-{most}-{variant}-{seed}.json"
     if not path.exists():
         folder = community(*job)
-        command = [TARGET / "release" / "assay-bench", "evidence", folder]
+        command = [binary, "evidence", folder] + ["--review"] * review
         env = dict(os.environ, RAYON_NUM_THREADS="1")
         done = subprocess.run(command, capture_output=True, text=True, env=env)
         if done.returncode:
@@ -165,10 +167,22 @@ def table(results):
     print("held, by how many of the records are wrong:",
           ", ".join(f"{k} {held[k, 'Hold']} of {held[k, 'Hold'] + held[k, 'Keep']}" for k in ("none", "some", "all")))
     garbage = [r for r in every if r["wrong"]]
+    looks(garbage)
     if garbage:
         print(f"separation of wrong from right records: mean {statistics.mean(r['separation'] for r in garbage):.4f};",
               f"CPU: median {statistics.median(r['evidence_cpu_s'] for r in every):.1f} s beside",
               f"{statistics.median(r['value_cpu_s'] for r in every):.1f} s for values")
+
+
+def looks(results):
+    """Bits gained by looks at records, mean over communities."""
+    gains = collections.defaultdict(list)
+    for result in results:
+        for order, each in (result.get("review") or {}).items():
+            for gain in each:
+                gains[order, gain["looks"]].append(gain["bits"])
+    for (order, count), bits in gains.items():
+        print(f"{count} looks by {order}: {statistics.mean(bits):+.4f} bits, mean of {len(bits)} communities")
 
 
 def recovered(arms):
@@ -189,6 +203,8 @@ def main():
     parser.add_argument("--max-train", type=int, default=3000)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--report", action="store_true")
+    parser.add_argument("--review", action="store_true")
+    parser.add_argument("--binary", type=pathlib.Path)
     args = parser.parse_args()
     sets = [name for name in args.sets.split(",") if (DATA / name).exists()]
     variants = args.variants.split(",")
@@ -198,11 +214,12 @@ def main():
     if args.report:
         done = lambda job: (HERE / "results" / "{0}-{3}-{1}-{2}.json".format(*job)).exists()
         jobs = list(filter(done, jobs))
-    else:
+    elif not args.binary:
         build = ["cargo", "build", "--release", "--quiet", "--manifest-path", REPOSITORY / "bench/Cargo.toml"]
         subprocess.run(build, check=True)
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        results = list(pool.map(measure, jobs))
+        binary = args.binary or TARGET / "release" / "assay-bench"
+        results = list(pool.map(measure, [(job, binary, args.review) for job in jobs]))
     results.sort(key=lambda result: (sets.index(result[0][0]), variants.index(result[0][1])))
     table(results)
 

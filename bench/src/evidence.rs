@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use assay_attribution::evidence::{Community, EvidenceOptions, fit_to_fold, gather};
+use assay_attribution::evidence::{Community, Evidence, EvidenceOptions, fit_to_fold, gather};
 use assay_attribution::{Examples, PathOptions, ValueFold, value};
-use assay_learn::crossval::{CrossOptions, choose_lambda};
+use assay_learn::crossval::{CrossOptions, choose_lambda, shuffled};
 use assay_learn::data::{Columns, Features, Target};
 use assay_learn::features::{FeatureConfig, Featurizer, LabelEncoder};
 use assay_learn::model::Model;
+use assay_learn::train::{FitOptions, fit};
 use assay_node::records::{ColumnRoles, RecordTable, read_file};
 use serde_json::{Value, json};
 
@@ -20,6 +21,9 @@ use crate::data::cpu_seconds;
 pub struct Args {
     /// Folder with contributions, valid and test rows, and right.txt.
     folder: PathBuf,
+    /// Also what looks at records gain, in several orders.
+    #[arg(long)]
+    review: bool,
 }
 
 struct Rows {
@@ -78,9 +82,51 @@ pub fn run(args: &Args) -> Result<()> {
         "separation": separation(&evidence.wrong, &case.right), "wrong_of_first_100_reviewed": looked,
         "value_cpu_s": valued - before, "evidence_cpu_s": gathered - valued,
         "people": people.collect::<Vec<_>>(), "trials": trials.collect::<Vec<_>>(),
+        "review": if args.review { review(&case, &evidence)? } else { Value::Null },
     });
     println!("{report}");
     Ok(())
+}
+
+/// Looks at records in each order.
+const LOOKS: [usize; 3] = [25, 100, 300];
+
+/// What looks gain over the curated model, on the test rows: the first records of each order get their true weight.
+fn review(case: &Case, evidence: &Evidence) -> Result<Value> {
+    let curated = &evidence.curation;
+    let records = case.right.len();
+    let by = |key: &dyn Fn(usize) -> f64| {
+        let mut order: Vec<usize> = (0..records).collect();
+        order.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
+        order
+    };
+    let orders = [
+        ("expected_bits", evidence.review.iter().map(|r| r.record as usize).collect()),
+        ("p_wrong", by(&|i| evidence.wrong[i])),
+        ("unsure", by(&|i| -(evidence.wrong[i] - 0.5).abs())),
+        ("random", shuffled(records, 1, records)),
+    ];
+    let before = score(&curated.model, &case.test);
+    let mut out = serde_json::Map::new();
+    for (name, order) in orders {
+        let mut gains = Vec::new();
+        for looks in LOOKS {
+            let mut weights = curated.weights.clone();
+            order.iter().take(looks).for_each(|&i| weights[i] = f64::from(u8::from(case.right[i])));
+            let options = FitOptions {
+                lambda: curated.lambda,
+                weights: Some(&weights),
+                warm: Some(&curated.model),
+                tolerance: 1e-4,
+                ..FitOptions::default()
+            };
+            let after = score(&fit(&case.train.features, &case.train.target, &options)?.model, &case.test);
+            let more = |what: &str| after[what].as_f64().zip(before[what].as_f64()).map(|(a, b)| a - b);
+            gains.push(json!({ "looks": looks, "accuracy": more("accuracy"), "bits": more("bits") }));
+        }
+        out.insert(name.to_owned(), gains.into());
+    }
+    Ok(Value::Object(out))
 }
 
 fn read(folder: &Path) -> Result<Case> {

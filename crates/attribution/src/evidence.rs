@@ -6,16 +6,18 @@
 //!    cluster) say what its label should be; made credible on the value fold (`calibrate`), adapted to what the contributor
 //!    usually sends (`frequency`).
 //! 2. **A model of wrong records** (`noise`): each contributor has a share of wrong records, with a prior learned from all
-//!    contributors; habits of mislabelling; records without content. The models are then fitted again with every record
-//!    weighted by the probability that it is right, and so on for a few rounds.
+//!    contributors; habits of mislabelling; records without content, known by being unlike every row of the value fold
+//!    (`content`) and by how little is foretold of them. The models are then fitted again with every record
+//!    weighted by the probability that it is right, and so on until little changes.
 //! 3. **Value** (`pool`): contributors' values with the benchmark's noise, shrunk towards each other.
 //! 4. **Curation** (`curate`): several ways to leave records out are trained and scored on the value fold; one replaces
 //!    "keep all" only if it is better by more than a standard error. Whoever would be left out for the most part is put
-//!    back if the value fold misses them.
+//!    back if the models hardly know what they sent and the value fold misses them.
 //!
 //! What rests on the value fold must be reported on the other: all scores here are of the fold that chose.
 
 mod calibrate;
+mod content;
 mod crossfit;
 mod curate;
 mod frequency;
@@ -28,6 +30,7 @@ use assay_learn::train::{Precision, TrainError};
 
 use crate::{Examples, OnProgress, Progress, Valuation, ValueFold};
 use calibrate::Predictions;
+use content::Nearness;
 use crossfit::{CrossFit, HeldOut};
 pub use curate::{Choice, Curation, Trial, fit_to_fold};
 use noise::{Answers, Noise};
@@ -54,7 +57,7 @@ pub struct EvidenceOptions {
     pub noise_variance: f64,
     /// Folds of contributors, at least 2.
     pub folds: usize,
-    /// Times that models and wrong shares are found in turn, at least 1.
+    /// Times that models and wrong shares are found in turn at most, at least 1; fewer where little changes.
     pub rounds: usize,
     /// Number type of the solver.
     pub precision: Precision,
@@ -62,9 +65,12 @@ pub struct EvidenceOptions {
 
 impl Default for EvidenceOptions {
     fn default() -> Self {
-        Self { lambda: 1.0, noise_variance: 1.0, folds: 5, rounds: 3, precision: Precision::Auto }
+        Self { lambda: 1.0, noise_variance: 1.0, folds: 5, rounds: 8, precision: Precision::Auto }
     }
 }
+
+/// Mean change of the records' weights that ends the rounds.
+const SETTLED: f64 = 0.01;
 
 /// Why there is no evidence.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -125,23 +131,31 @@ pub fn gather(
         train,
         value,
         cross: CrossFit::new(train, value, community, &fold_of, options),
+        near: Nearness::new(train.features, value.features),
         fold_of: &fold_of,
         members: &members,
     };
     let bench = curate::Bench { train, value, options };
     let mut weights = vec![1.0; fold_of.len()];
-    let mut prior = bench.walk(&weights, options.lambda, None)?;
+    let tuned = bench.walk(&weights, options.lambda, &valuation.model)?;
     at(0);
-    let mut noise = judge.round(&weights, prior.lambda)?;
+    let mut noise = judge.round(&weights, tuned.lambda)?;
+    let mut prior = tuned.clone();
     for round in 1..=options.rounds {
-        weights = noise.wrong.iter().map(|w| 1.0 - w).collect();
-        prior = bench.walk(&weights, prior.lambda, Some(&prior.model))?;
+        let next: Vec<f64> = noise.wrong.iter().map(|w| 1.0 - w).collect();
+        let moved: f64 = next.iter().zip(&weights).map(|(a, b)| (a - b).abs()).sum();
+        weights = next;
+        prior = bench.walk(&weights, prior.lambda, &prior.model)?;
         at(round);
+        if moved < SETTLED * weights.len() as f64 {
+            break;
+        }
         if round < options.rounds {
             noise = judge.round(&weights, prior.lambda)?;
         }
     }
-    let (curation, needed) = curate::choose(bench, &noise, &members, prior.lambda)?;
+    let everything = curate::Everything { model: &valuation.model, tuned };
+    let (curation, needed) = curate::choose(bench, &noise, &members, &prior, everything)?;
     let contributors = pool::contributors(valuation, community, &noise, &members, &needed);
     let values = pool::records(valuation, community, &contributors);
     let review = pool::review(&valuation.marginal_bits, &noise.wrong, &curation.weights);
@@ -185,6 +199,7 @@ struct Judge<'a> {
     train: Examples<'a>,
     value: Examples<'a>,
     cross: CrossFit<'a>,
+    near: Nearness,
     fold_of: &'a [u32],
     members: &'a [Vec<usize>],
 }
@@ -204,12 +219,13 @@ impl Judge<'_> {
 
     fn of_classes(&self, held: &HeldOut, weights: &[f64], labels: &[u32], value: &[u32]) -> Noise {
         let mut predictions = calibrate::calibrate(held, value, self.fold_of);
-        let (bins, usual) = predictions.bins();
+        let (kinds, usual) = self.near.kinds(&predictions);
         let known = self.known(&predictions, weights, labels);
         let guess = frequency::adapt(&mut predictions, labels, self.fold_of, self.members);
         let probabilities = &predictions.records;
-        let answers = Answers::Classes { probabilities, labels, guess: &guess, bins: &bins, known: &known };
-        noise::fit(&answers, self.members, &usual)
+        let answers = Answers::Classes { probabilities, labels, guess: &guess, kinds: &kinds, known: &known };
+        let noise = noise::fit(&answers, self.members, &usual, predictions.skill);
+        Noise { known, ..noise }
     }
 
     /// How well the model of each record's fold knows the class sent, 0 to 1.
@@ -224,7 +240,11 @@ impl Judge<'_> {
         let errors = held.value.iter().flat_map(|means| value.iter().zip(means.data()));
         let square: f64 = errors.map(|(y, m)| (y - m) * (y - m)).sum();
         let variance = (square / (value.len() * held.value.len()) as f64).max(f64::MIN_POSITIVE);
-        noise::fit(&Answers::Numbers { deviations: &deviations, variance }, self.members, &[])
+        let known = vec![0.0; y.len()];
+        // Numbers are standardised: without any skill the mean square is 1.
+        let skill = (1.0 - variance).clamp(0.0, 1.0);
+        let answers = Answers::Numbers { deviations: &deviations, variance };
+        Noise { known, ..noise::fit(&answers, self.members, &[], skill) }
     }
 }
 

@@ -3,7 +3,6 @@
 use assay_kernels::Mat;
 
 use super::crossfit::HeldOut;
-use super::noise::BINS;
 
 /// Rows of the value fold that the calibration reads at most.
 const ROWS: usize = 2_000;
@@ -19,7 +18,9 @@ pub(super) struct Predictions {
     pub(super) shares: Mat<f64>,
     /// What the prediction tells, in nats: its divergence from the mean prediction.
     pub(super) told: Vec<f64>,
-    /// The same of the value fold, by all models.
+    /// Share of the information in the labels of the value fold that the models have, 0 to 1.
+    pub(super) skill: f64,
+    /// What the prediction tells of the value fold, by all models.
     pub(super) value_told: Vec<f64>,
 }
 
@@ -49,7 +50,9 @@ pub(super) fn calibrate(held: &HeldOut, labels: &[u32], fold_of: &[u32]) -> Pred
             }
         }
     }
-    let (_, temperature, floor) = best;
+    let (likelihood, temperature, floor) = best;
+    let blind: f64 = labels[..rows].iter().map(|&y| base[y as usize].ln()).sum();
+    let skill = (1.0 - likelihood / (blind * held.value.len() as f64)).clamp(0.0, 1.0);
     let soften = |scores: &[f64], out: &mut [f64]| {
         softmax(scores, temperature, out);
         out.iter_mut().zip(&base).for_each(|(p, b)| *p = (1.0 - floor) * *p + floor * b);
@@ -73,23 +76,7 @@ pub(super) fn calibrate(held: &HeldOut, labels: &[u32], fold_of: &[u32]) -> Pred
         soften(held.records.row(i), records.row_mut(i));
         told.push(divergence(records.row(i), shares.row(fold as usize)));
     }
-    Predictions { records, shares, told, value_told }
-}
-
-impl Predictions {
-    /// Bin of what each prediction tells, eighths of the value fold, the least telling first; and the share of the value
-    /// fold in each bin.
-    pub(super) fn bins(&self) -> (Vec<u8>, Vec<f64>) {
-        let mut sorted = self.value_told.clone();
-        sorted.sort_by(f64::total_cmp);
-        let edges: Vec<f64> = (1..BINS).map(|b| sorted[b * sorted.len() / BINS]).collect();
-        let bin = |told: &f64| edges.iter().filter(|edge| told > edge).count() as u8;
-        let mut usual = vec![1.0; BINS];
-        self.value_told.iter().for_each(|told| usual[bin(told) as usize] += 1.0);
-        let total: f64 = usual.iter().sum();
-        usual.iter_mut().for_each(|u| *u /= total);
-        (self.told.iter().map(bin).collect(), usual)
-    }
+    Predictions { records, shares, told, skill, value_told }
 }
 
 fn softmax(scores: &[f64], temperature: f64, out: &mut [f64]) {

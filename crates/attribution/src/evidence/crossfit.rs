@@ -11,6 +11,11 @@ use crate::Examples;
 
 /// Gradient norm to reach: scores of single records need no more.
 const TOLERANCE: f64 = 1e-3;
+/// The same on the way there, and the stronger priors on that way: how many, how far apart, and the strongest.
+const ROUGH: f64 = 1e-2;
+const STRONGER: i32 = 5;
+const STEP: f64 = 10.0;
+const STRONGEST: f64 = 100.0;
 
 /// Deals records to folds: all of a contributor into one, the largest first, each to the fold with the fewest records.
 /// Who holds more than half of all records is spread over all folds. Neither names nor order of records matter. Folds
@@ -130,19 +135,8 @@ impl<'a> CrossFit<'a> {
 
     /// Fits every fold's model to the records weighted so; each starts from where it was.
     pub(super) fn predict(&mut self, weights: &[f64], lambda: f64) -> Result<HeldOut, TrainError> {
-        let fitted = self.parts.par_iter().zip(&self.models).map(|(part, warm)| {
-            let weights: Vec<f64> = part.learn.iter().map(|&i| weights[i]).collect();
-            let options = FitOptions {
-                lambda,
-                noise_variance: self.options.noise_variance,
-                weights: Some(&weights),
-                tolerance: TOLERANCE,
-                warm: warm.as_ref(),
-                precision: self.options.precision,
-                ..FitOptions::default()
-            };
-            fit(&part.features, &part.target, &options).map(|fit| fit.model)
-        });
+        let parts = self.parts.par_iter().zip(&self.models);
+        let fitted = parts.map(|(part, warm)| self.fit(part, warm.clone(), weights, lambda));
         let models: Vec<Model> = fitted.collect::<Result<_, _>>()?;
         let scored = models.par_iter().zip(&self.parts);
         let scored = scored.map(|(m, part)| (m.scores(&part.score_features), m.scores(self.value.features)));
@@ -156,6 +150,36 @@ impl<'a> CrossFit<'a> {
         }
         self.models = models.into_iter().map(Some).collect();
         Ok(HeldOut { records, value: scored.into_iter().map(|s| s.1).collect() })
+    }
+
+    /// A model without a start comes to a weak prior by way of strong ones: at once, it would take many times the
+    /// steps. It never starts from a model that saw what it holds out, since a start is not all forgotten.
+    fn fit(
+        &self,
+        part: &Part,
+        warm: Option<Model>,
+        weights: &[f64],
+        lambda: f64,
+    ) -> Result<Model, TrainError> {
+        let weights: Vec<f64> = part.learn.iter().map(|&i| weights[i]).collect();
+        let fit_at = |lambda: f64, tolerance: f64, warm: Option<&Model>| {
+            let options = FitOptions {
+                lambda,
+                noise_variance: self.options.noise_variance,
+                weights: Some(&weights),
+                tolerance,
+                warm,
+                precision: self.options.precision,
+                ..FitOptions::default()
+            };
+            fit(&part.features, &part.target, &options).map(|fit| fit.model)
+        };
+        let mut at = warm;
+        let stronger = (1..=STRONGER).rev().map(|k| lambda * STEP.powi(k));
+        for strong in stronger.filter(|l| at.is_none() && *l < STRONGEST).collect::<Vec<_>>() {
+            at = Some(fit_at(strong, ROUGH, at.as_ref())?);
+        }
+        fit_at(lambda, TOLERANCE, at.as_ref())
     }
 
     /// Records of each class, weighted, that each fold's model learned from: folds x classes.

@@ -1,7 +1,7 @@
 //! What to train on: candidates are trained and scored on the value fold, and one replaces "keep all" only when it is
 //! better by more than a standard error, so that a community without garbage is left alone.
 
-use assay_learn::model::Model;
+use assay_learn::model::{Family, Model};
 use assay_learn::train::{FitOptions, TrainError, fit};
 
 use super::noise::Noise;
@@ -32,15 +32,14 @@ impl std::fmt::Display for Choice {
     }
 }
 
-/// What candidates other than "keep all" are.
-const CHOICES: [Choice; 7] = [
-    Choice::WithoutHarmful,
-    Choice::WithoutWrong(0.9),
-    Choice::WithoutWrong(0.7),
+/// What candidates other than "keep all" are; of equals the first is taken. Each is fitted from the last.
+const CHOICES: [Choice; 6] = [
     Choice::WithoutWrong(0.5),
     Choice::WithoutWrong(0.3),
     Choice::WithoutWrong(0.15),
     Choice::ByProbability,
+    Choice::WithoutWrong(0.7),
+    Choice::WithoutHarmful,
 ];
 
 /// A candidate on the value fold.
@@ -91,8 +90,14 @@ const EXACT: f64 = 1e-5;
 const NORMAL_975: f64 = 1.959_964;
 /// Who keeps less than this share of what was sent gets another chance.
 const MOSTLY_KEPT: f64 = 0.7;
+/// Unless the models know what was sent so well that their verdict stands.
+const WELL_KNOWN: f64 = 0.6;
+/// Standard errors that a step to another prior must gain for one more to be tried: the score is flat around its
+/// best, and weak priors cost the most.
+const WORTH_A_STEP: f64 = 0.1;
 
 /// A model and what it scores on each row of the value fold.
+#[derive(Clone)]
 pub(super) struct Fitted {
     pub(super) lambda: f64,
     pub(super) model: Model,
@@ -135,21 +140,19 @@ impl Bench<'_> {
         Ok(Fitted { lambda, model, bits })
     }
 
-    /// Walks from the strength given to weaker or stronger priors while the value fold gains.
-    pub(super) fn walk(
-        &self,
-        weights: &[f64],
-        lambda: f64,
-        warm: Option<&Model>,
-    ) -> Result<Fitted, TrainError> {
-        let mut best = self.fit(weights, lambda, warm, ROUGH)?;
+    /// Walks from the strength given to weaker or stronger priors while the value fold gains enough to go on.
+    pub(super) fn walk(&self, weights: &[f64], lambda: f64, warm: &Model) -> Result<Fitted, TrainError> {
+        let mut best = self.fit(weights, lambda, Some(warm), ROUGH)?;
         for factor in [STEP, 1.0 / STEP] {
             for _ in 0..STEPS {
                 let next = self.fit(weights, best.lambda * factor, Some(&best.model), ROUGH)?;
-                if next.mean() <= best.mean() {
+                let (more, se) = difference(&next.bits, &best.bits);
+                if more > 0.0 {
+                    best = next;
+                }
+                if more <= WORTH_A_STEP * se {
                     break;
                 }
-                best = next;
             }
             if best.lambda != lambda {
                 break;
@@ -171,7 +174,8 @@ pub fn fit_to_fold(
     options: &EvidenceOptions,
 ) -> Result<Model, TrainError> {
     let bench = Bench { train, value: fold.examples(), options };
-    let found = bench.walk(weights, options.lambda, None)?;
+    let (family, columns) = (Family::of(train.target, options.noise_variance), train.features.cols());
+    let found = bench.walk(weights, options.lambda, &Model::base(family, columns))?;
     bench.fit(weights, found.lambda, Some(&found.model), EXACT).map(|f| f.model)
 }
 
@@ -196,24 +200,36 @@ impl Candidate {
     }
 }
 
+/// Models of all records.
+pub(super) struct Everything<'a> {
+    /// With the strength of the prior given; a start.
+    pub(super) model: &'a Model,
+    /// With the strength that the value fold likes best.
+    pub(super) tuned: Fitted,
+}
+
 /// Chooses; also says of each contributor whether the value fold misses what the choice would leave out.
 pub(super) fn choose(
     bench: Bench<'_>,
     noise: &Noise,
     members: &[Vec<usize>],
-    lambda: f64,
+    prior: &Fitted,
+    everything: Everything<'_>,
 ) -> Result<(Curation, Vec<bool>), TrainError> {
     let all = vec![1.0; noise.wrong.len()];
-    let base = bench.fit(&all, bench.options.lambda, None, EXACT)?;
-    let mut trials = vec![Candidate { choice: Choice::All, weights: all.clone(), fitted: base }];
-    for choice in std::iter::once(Choice::All).chain(CHOICES) {
+    let base = bench.fit(&all, bench.options.lambda, Some(everything.model), EXACT)?;
+    let of_all = |fitted| Candidate { choice: Choice::All, weights: all.clone(), fitted };
+    let mut trials = vec![of_all(base), of_all(everything.tuned)];
+    let mut warm = prior.model.clone();
+    for choice in CHOICES {
         let weights = weights(choice, noise, members);
-        let fitted = bench.fit(&weights, lambda, trials.last().map(|c| &c.fitted.model), ROUGH)?;
+        let fitted = bench.fit(&weights, prior.lambda, Some(&warm), ROUGH)?;
+        warm.clone_from(&fitted.model);
         trials.push(Candidate { choice, weights, fitted });
     }
     let table: Vec<Trial> = trials.iter().map(|c| c.trial(&trials[0].fitted)).collect();
     let sure = |k: &usize| table[*k].more_bits > table[*k].se_bits;
-    let better = (1..table.len()).filter(sure);
+    let better = (1..table.len()).rev().filter(sure);
     let best = better.max_by(|&a, &b| table[a].more_bits.total_cmp(&table[b].more_bits)).unwrap_or(0);
     let base = trials.swap_remove(0);
     let mut needed = vec![false; members.len()];
@@ -223,7 +239,7 @@ pub(super) fn choose(
         // The last took the place of the first.
         let at = if best == trials.len() { 0 } else { best };
         let chosen = trials.swap_remove(at);
-        Some(restore(bench, chosen, members, &mut needed)?)
+        Some(restore(bench, chosen, noise, members, &mut needed)?)
     };
     let chosen = chosen.as_ref().unwrap_or(&base);
     let last = chosen.trial(&base.fitted);
@@ -258,10 +274,12 @@ fn weights(choice: Choice, noise: &Noise, members: &[Vec<usize>]) -> Vec<f64> {
 }
 
 /// Gives whoever is left out for the most part another chance: a model with all that they sent. Models that never saw
-/// a contributor cannot know classes that nobody else sends; the value fold does.
+/// a contributor cannot know classes that nobody else sends; the value fold does. Where the models do know the
+/// classes, the verdict stands: chance alone would bring one in six back.
 fn restore(
     bench: Bench<'_>,
     chosen: Candidate,
+    noise: &Noise,
     members: &[Vec<usize>],
     needed: &mut [bool],
 ) -> Result<Candidate, TrainError> {
@@ -270,7 +288,8 @@ fn restore(
     let left = weights.clone();
     for (c, rows) in members.iter().enumerate() {
         let kept: f64 = rows.iter().map(|&i| left[i]).sum();
-        if kept >= MOSTLY_KEPT * rows.len() as f64 {
+        let known: f64 = rows.iter().map(|&i| noise.known[i]).sum();
+        if kept >= MOSTLY_KEPT * rows.len() as f64 || known >= WELL_KNOWN * rows.len() as f64 {
             continue;
         }
         let mut with = left.clone();
@@ -282,7 +301,7 @@ fn restore(
             rows.iter().for_each(|&i| weights[i] = 1.0);
         }
     }
-    let walked = bench.walk(&weights, before.lambda, Some(&before.model))?;
+    let walked = bench.walk(&weights, before.lambda, &before.model)?;
     let fitted = bench.fit(&weights, walked.lambda, Some(&walked.model), EXACT)?;
     Ok(Candidate { choice, weights, fitted })
 }

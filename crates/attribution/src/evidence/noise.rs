@@ -9,6 +9,8 @@
 use assay_kernels::Mat;
 use rayon::prelude::*;
 
+use super::content::KINDS;
+
 /// Steps of the grid of wrong shares; the first is 0, the last 1.
 pub(super) const GRID: usize = 51;
 /// Rounds over the population, and over the habits of one contributor within each.
@@ -19,8 +21,10 @@ const CLEAN_BELIEF: f64 = 1.0;
 const EVEN_BELIEF: f64 = 0.5;
 /// Records' worth of belief that a habit is no habit.
 const NO_HABIT: f64 = 2.0;
-/// Bins of what a prediction tells.
-pub(super) const BINS: usize = 8;
+/// Correlation in one contributor's records of the errors of models that know nothing, and how far the prior is
+/// doubted: chosen on communities of other seeds than those that coverage is reported on.
+const ALIKE: f64 = 0.25;
+const PRIOR_DOUBT: f64 = 0.1;
 /// A single record's likelihood ratio is believed up to this.
 const LARGEST_RATIO: f64 = 1e6;
 
@@ -34,8 +38,8 @@ pub(super) enum Answers<'a> {
         labels: &'a [u32],
         /// Probability that the contributor's other records give to the class sent.
         guess: &'a [f64],
-        /// Bin of what the prediction tells, the least telling first.
-        bins: &'a [u8],
+        /// Kind of content, the least like real rows first.
+        kinds: &'a [u8],
         /// How well the models know the class sent, 0 to 1: what is told of classes unknown says nothing.
         known: &'a [f64],
     },
@@ -56,6 +60,10 @@ pub(super) struct Noise {
     pub(super) label_bits: Vec<f64>,
     /// Posterior of each contributor's wrong share, on the grid.
     pub(super) people: Vec<Vec<f64>>,
+    /// The same with the models' own errors allowed for: what intervals are taken from.
+    pub(super) wide: Vec<Vec<f64>>,
+    /// How well the models know what was sent, 0 to 1, by record; 0 for numbers, where that is not known.
+    pub(super) known: Vec<f64>,
 }
 
 /// The share that a place on the grid stands for.
@@ -67,14 +75,15 @@ pub(super) fn share(place: usize) -> f64 {
 struct Population {
     /// Prior of the wrong share on the grid.
     prior: Vec<f64>,
-    /// Density of the bins among records without content over that among others.
+    /// Density of the kinds of content among records without content over that among others.
     emptiness: Vec<f64>,
     /// Variance of wrong numbers beyond that of right ones.
     wide: f64,
 }
 
-/// Fits the model. `members[c]` are the records of contributor c.
-pub(super) fn fit(answers: &Answers<'_>, members: &[Vec<usize>], usual: &[f64]) -> Noise {
+/// Fits the model. `members[c]` are the records of contributor c, `skill` the share of what there is to know of the
+/// answers that the models know.
+pub(super) fn fit(answers: &Answers<'_>, members: &[Vec<usize>], usual: &[f64], skill: f64) -> Noise {
     let records: usize = members.iter().map(Vec::len).sum();
     let mut population = Population::new(answers, usual);
     let label_bits = match answers {
@@ -84,14 +93,21 @@ pub(super) fn fit(answers: &Answers<'_>, members: &[Vec<usize>], usual: &[f64]) 
             (0..records).map(bits).collect()
         }
     };
-    let mut noise = Noise { wrong: vec![0.0; records], label_bits, people: Vec::new() };
+    let mut noise = Noise {
+        wrong: vec![0.0; records],
+        label_bits,
+        people: Vec::new(),
+        wide: Vec::new(),
+        known: Vec::new(),
+    };
     for _ in 0..ROUNDS {
-        let found: Vec<Found> = members.par_iter().map(|rows| person(answers, rows, &population)).collect();
+        let found: Vec<Found> =
+            members.par_iter().map(|rows| person(answers, rows, &population, skill)).collect();
         for (rows, found) in members.iter().zip(&found) {
             rows.iter().zip(&found.wrong).for_each(|(&i, &w)| noise.wrong[i] = w);
         }
         population.update(answers, &found, members, usual);
-        noise.people = found.into_iter().map(|f| f.posterior).collect();
+        (noise.people, noise.wide) = found.into_iter().map(|f| (f.posterior, f.wide)).unzip();
     }
     noise
 }
@@ -101,14 +117,15 @@ struct Found {
     wrong: Vec<f64>,
     empty: Vec<f64>,
     posterior: Vec<f64>,
+    wide: Vec<f64>,
 }
 
 impl Population {
     fn new(answers: &Answers<'_>, usual: &[f64]) -> Self {
         let mut prior = vec![0.5 / (GRID - 1) as f64; GRID];
         prior[0] = 0.5;
-        // At first, records without content are thought to be told the less of, the likelier.
-        let weights: Vec<f64> = (0..BINS).map(|b| ((BINS - b) * (BINS - b)) as f64).collect();
+        // At first, records without content are thought to be of the kinds least like real rows.
+        let weights: Vec<f64> = (0..KINDS).map(|k| ((KINDS - k) * (KINDS - k)) as f64).collect();
         let total: f64 = weights.iter().sum();
         let emptiness = weights.iter().zip(usual).map(|(w, u)| w / total / u).collect();
         let wide = match answers {
@@ -134,11 +151,11 @@ impl Population {
         let total: f64 = prior.iter().sum();
         self.prior = prior.into_iter().map(|p| p / total).collect();
         match answers {
-            Answers::Classes { bins, .. } => {
+            Answers::Classes { kinds, .. } => {
                 let mut counts: Vec<f64> =
                     usual.iter().zip(&self.emptiness).map(|(u, e)| 8.0 * u * e).collect();
                 for (found, rows) in found.iter().zip(members) {
-                    rows.iter().zip(&found.empty).for_each(|(&i, e)| counts[bins[i] as usize] += e);
+                    rows.iter().zip(&found.empty).for_each(|(&i, e)| counts[kinds[i] as usize] += e);
                 }
                 let total: f64 = counts.iter().sum();
                 self.emptiness = counts.iter().zip(usual).map(|(c, u)| c / total / u).collect();
@@ -157,7 +174,7 @@ impl Population {
     }
 }
 
-fn person(answers: &Answers<'_>, rows: &[usize], population: &Population) -> Found {
+fn person(answers: &Answers<'_>, rows: &[usize], population: &Population, skill: f64) -> Found {
     let (ratios, empty_part) = match answers {
         Answers::Classes { .. } => habits(answers, rows, population),
         Answers::Numbers { deviations, variance } => {
@@ -170,18 +187,32 @@ fn person(answers: &Answers<'_>, rows: &[usize], population: &Population) -> Fou
             (rows.iter().map(ratio).collect(), vec![0.0; rows.len()])
         }
     };
-    let posterior = posterior(&ratios, &population.prior);
-    let wrong: Vec<f64> = ratios.iter().map(|&r| wrong_given(&posterior, r)).collect();
+    let believed = posterior(&ratios, &population.prior, 1.0);
+    let wide = interval(&ratios, &population.prior, skill);
+    let wrong: Vec<f64> = ratios.iter().map(|&r| wrong_given(&believed, r)).collect();
     let empty = wrong.iter().zip(&empty_part).map(|(w, e)| w * e).collect();
-    Found { wrong, empty, posterior }
+    Found { wrong, empty, posterior: believed, wide }
 }
 
-/// Posterior of the wrong share on the grid, given bad over good likelihoods of independent records.
-pub(super) fn posterior(ratios: &[f64], prior: &[f64]) -> Vec<f64> {
+/// Posterior of the wrong share with the models' errors allowed for.
+///
+/// The errors of a model in records of one contributor are alike, so that n of them say less than n independent
+/// ones: by the design effect 1 + (n - 1) rho of a cluster sample (Kish 1965), rho the larger, the less the models
+/// know. The prior is drawn towards every share alike, since it was fitted with the same errors.
+fn interval(ratios: &[f64], prior: &[f64], skill: f64) -> Vec<f64> {
+    let even = PRIOR_DOUBT / GRID as f64;
+    let prior: Vec<f64> = prior.iter().map(|p| (1.0 - PRIOR_DOUBT) * p + even).collect();
+    let effect = 1.0 + ratios.len().saturating_sub(1) as f64 * ALIKE * (1.0 - skill);
+    posterior(ratios, &prior, 1.0 / effect)
+}
+
+/// Posterior of the wrong share on the grid, given bad over good likelihoods of records, each of which counts as
+/// `trust` independent ones.
+pub(super) fn posterior(ratios: &[f64], prior: &[f64], trust: f64) -> Vec<f64> {
     let log: Vec<f64> = prior
         .iter()
         .enumerate()
-        .map(|(g, p)| p.ln() + ratios.iter().map(|r| (1.0 + share(g) * (r - 1.0)).ln()).sum::<f64>())
+        .map(|(g, p)| p.ln() + trust * ratios.iter().map(|r| (1.0 + share(g) * (r - 1.0)).ln()).sum::<f64>())
         .collect();
     let top = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights: Vec<f64> = log.iter().map(|l| (l - top).exp()).collect();
@@ -199,7 +230,7 @@ fn wrong_given(posterior: &[f64], ratio: f64) -> f64 {
 ///
 /// A record's own part is taken out of the habits that it is judged by, else every record would be its own excuse.
 fn habits(answers: &Answers<'_>, rows: &[usize], population: &Population) -> (Vec<f64>, Vec<f64>) {
-    let Answers::Classes { probabilities, labels, guess, bins, known } = answers else {
+    let Answers::Classes { probabilities, labels, guess, kinds, known } = answers else {
         return (vec![1.0; rows.len()], vec![0.0; rows.len()]);
     };
     let classes = probabilities.cols();
@@ -229,7 +260,7 @@ fn habits(answers: &Answers<'_>, rows: &[usize], population: &Population) -> (Ve
                 part[z] = if z == y { 0.0 } else { p[z] * (pair + base) / (all + NO_HABIT) };
                 mislabelled += part[z];
             }
-            let hollow = guess[i] * population.emptiness[bins[i] as usize].powf(known[i]);
+            let hollow = guess[i] * population.emptiness[kinds[i] as usize].powf(known[i]);
             let bad = labelled * mislabelled + (1.0 - labelled) * hollow;
             ratios[k] = (bad / p[y]).min(LARGEST_RATIO);
             empty[k] = (1.0 - labelled) * hollow / bad;
@@ -282,7 +313,7 @@ mod tests {
             let total: f64 = prior.iter().sum();
             let prior: Vec<f64> = prior.iter().map(|p| p / total).collect();
             let (shares, wrong) = enumerated(&ratios, &prior);
-            let found = posterior(&ratios, &prior);
+            let found = posterior(&ratios, &prior, 1.0);
             for (a, b) in found.iter().zip(&shares) {
                 prop_assert!((a - b).abs() < 1e-12);
             }
@@ -303,10 +334,10 @@ mod tests {
                 let first = members.iter().map(Vec::len).sum();
                 members.push((first..first + size).collect::<Vec<usize>>());
             }
-            let found = fit(&answers, &members, &[]);
+            let found = fit(&answers, &members, &[], 0.8);
             let turned: Vec<Vec<usize>> =
                 members.iter().rev().map(|rows| rows.iter().rev().copied().collect()).collect();
-            let other = fit(&answers, &turned, &[]);
+            let other = fit(&answers, &turned, &[], 0.8);
             for (a, b) in found.wrong.iter().zip(&other.wrong) {
                 prop_assert!((a - b).abs() < 1e-9);
             }
@@ -314,6 +345,20 @@ mod tests {
                 prop_assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9));
             }
         }
+    }
+
+    #[test]
+    fn intervals_are_wider_than_independent_records_would_have_them() {
+        let (records, prior) = (100, vec![1.0 / GRID as f64; GRID]);
+        let ratios: Vec<f64> = (0..records).map(|i| if i % 5 == 0 { 50.0 } else { 0.02 }).collect();
+        let spread = |p: &[f64]| -> f64 {
+            let mean: f64 = p.iter().enumerate().map(|(g, p)| share(g) * p).sum();
+            p.iter().enumerate().map(|(g, p)| p * (share(g) - mean) * (share(g) - mean)).sum::<f64>().sqrt()
+        };
+        let (alone, wide) = (posterior(&ratios, &prior, 1.0), interval(&ratios, &prior, 0.5));
+        let effect = 1.0 + (records - 1) as f64 * ALIKE * 0.5;
+        let widened = spread(&wide) / spread(&alone);
+        assert!((0.8..1.2).contains(&(widened / effect.sqrt())), "{widened}");
     }
 
     /// Deviations of one contributor: a share of them far out.
@@ -331,8 +376,8 @@ mod tests {
         all.extend(deviations(120, 1_000));
         let answers = Answers::Numbers { deviations: &all, variance: 0.4 };
         let clean: Vec<usize> = (120..240).collect();
-        let whole = fit(&answers, &[(0..120).collect(), clean.clone()], &[]);
-        let cut = fit(&answers, &[(0..60).collect(), (60..120).collect(), clean], &[]);
+        let whole = fit(&answers, &[(0..120).collect(), clean.clone()], &[], 0.8);
+        let cut = fit(&answers, &[(0..60).collect(), (60..120).collect(), clean], &[], 0.8);
         let share = mean(&whole.people[0]);
         assert!((share - 1.0 / 3.0).abs() < 0.08, "{share}");
         for half in &cut.people[..2] {
@@ -356,15 +401,15 @@ mod tests {
         }
         let members: Vec<Vec<usize>> = (0..6).map(|c| (c..rows).step_by(6).collect()).collect();
         let (guess, known) = (vec![0.25; rows], vec![1.0; rows]);
-        let bins: Vec<u8> = (0..rows).map(|i| (i / 6 % BINS) as u8).collect();
+        let kinds: Vec<u8> = (0..rows).map(|i| (i / 6 % KINDS) as u8).collect();
         let answers = Answers::Classes {
             probabilities: &probabilities,
             labels: &labels,
             guess: &guess,
-            bins: &bins,
+            kinds: &kinds,
             known: &known,
         };
-        let noise = fit(&answers, &members, &[1.0 / BINS as f64; BINS]);
+        let noise = fit(&answers, &members, &[1.0 / KINDS as f64; KINDS], 0.8);
         assert!(mean(&noise.people[0]) > 0.95, "{}", mean(&noise.people[0]));
         assert!(noise.people[1..].iter().all(|p| mean(p) < 0.1));
         assert!(noise.wrong.iter().enumerate().all(|(i, w)| if i % 6 == 0 { *w > 0.9 } else { *w < 0.1 }));

@@ -25,9 +25,10 @@ pub enum Decision {
 /// Why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// More than half of the records are wrong, the lower bound says.
+    /// More than half of the records are wrong with a probability of 97.5%, the models' probabilities taken for exact;
+    /// the interval allows for their errors too, and can reach below one half.
     MostWrong,
-    /// Some records are wrong, the lower bound says.
+    /// Some records are wrong, the lower bound of the interval says.
     SomeWrong,
     /// The labels tell no more of the records than chance would.
     LabelsTellNothing,
@@ -57,7 +58,8 @@ pub struct ContributorEvidence {
     pub records: usize,
     /// Share of them that are wrong: posterior mean.
     pub wrong_share: f64,
-    /// Lower bound of the 95% interval of the wrong share.
+    /// Lower bound of the 95% interval of the wrong share; errors of the models that are alike in all records of the
+    /// contributor are allowed for.
     pub wrong_low: f64,
     /// Upper bound of it.
     pub wrong_high: f64,
@@ -96,12 +98,14 @@ pub(super) fn contributors(
 ) -> Vec<ContributorEvidence> {
     let values = shrunk_totals(valuation, community);
     let one = |(c, rows): (usize, &Vec<usize>)| {
-        let posterior = &noise.people[c];
-        let (wrong_low, wrong_high) = (quantile(posterior, 1.0 - SURE), quantile(posterior, SURE));
+        let (posterior, wide) = (&noise.people[c], &noise.wide[c]);
+        let (wrong_low, wrong_high) = (quantile(wide, 1.0 - SURE), quantile(wide, SURE));
         let label_bits = rows.iter().map(|&i| noise.label_bits[i]).sum::<f64>() / rows.len().max(1) as f64;
         let value = values[c];
         let harmful = if value.sd > 0.0 { normal_below(-value.mean / value.sd) } else { 0.0 };
-        let (most, tells_nothing) = (wrong_low > 0.5, wrong_low > WORTH_SAYING && label_bits <= 0.0);
+        // Held by the models' own word: with their errors allowed for, few senders of nothing but wrong records are.
+        let most = quantile(posterior, 1.0 - SURE) > 0.5;
+        let tells_nothing = wrong_low > WORTH_SAYING && label_bits <= 0.0;
         let found = [
             (most, Reason::MostWrong),
             (!most && wrong_low > WORTH_SAYING, Reason::SomeWrong),
