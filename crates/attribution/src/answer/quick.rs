@@ -216,7 +216,7 @@ pub(super) fn said(model: &Model, queries: &Features) -> Target {
 fn mixed(said: Target) -> Target {
     match said {
         Target::Classes { labels, count } => {
-            let other = |k: usize| if k % 2 == 0 { 0 } else { 1 + (k / 2 % (count - 1)) as u32 };
+            let other = |k: usize| if k.is_multiple_of(2) { 0 } else { 1 + (k / 2 % (count - 1)) as u32 };
             let labels = labels.into_iter().enumerate().map(|(k, y)| (y + other(k)) % count as u32).collect();
             Target::Classes { labels, count }
         }

@@ -84,7 +84,10 @@ fn a_tiny_datanet_walks_the_whole_path() {
 
     let attacks = "--share 200000 --attacks label-flips,exact-copies --out attacked";
     let attacked = world.document(&format!("redteam --net topics {attacks}"));
-    assert_eq!((&attacked["community"]["records"], &attacked["community"]["owned"]), (&47.into(), &12.into()));
+    assert_eq!(
+        (&attacked["community"]["records"], &attacked["community"]["owned"]),
+        (&47.into(), &12.into())
+    );
     let flips = &attacked["attacks"][0];
     assert_eq!((&flips["name"], &flips["passed"]), (&"label-flips".into(), &12.into()), "{flips:#}");
     assert_eq!(attacked["attacks"][1]["passed"], 0);
