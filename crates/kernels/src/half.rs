@@ -68,13 +68,13 @@ mod tests {
             }
             let x: Vec<f32> = (0..n).map(|i| ((i * 7) % 5) as f32 - 1.9).collect();
             let got = HalfSymmetric::new(&a).times(&x);
-            for i in 0..n {
+            for (i, got) in got.iter().enumerate() {
                 let term = |j: usize| {
                     let a = a.row(i.max(j))[i.min(j)];
                     (f64::from(a * x[j]), f64::from((a * x[j]).abs()))
                 };
                 let (sum, size) = (0..n).map(term).fold((0.0, 0.0), |s, t| (s.0 + t.0, s.1 + t.1));
-                assert!((f64::from(got[i]) - sum).abs() <= size / 512.0 + 1e-5, "{n} {i}");
+                assert!((f64::from(*got) - sum).abs() <= size / 512.0 + 1e-5, "{n} {i}");
             }
         }
     }
