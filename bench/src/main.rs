@@ -1,5 +1,6 @@
 //! Measuring tools, one subcommand each. What they write, scripts under `bench/` compare with references.
 
+mod answers;
 mod data;
 mod evidence;
 mod methods;
@@ -14,6 +15,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[derive(Parser)]
 enum Command {
+    /// Attribution of answers: agreement with retraining, and time.
+    Answers(answers::Args),
     /// Curation of a community whose truth is known.
     Evidence(evidence::Args),
     /// Values by the path, with inputs and CPU time.
@@ -28,6 +31,7 @@ enum Command {
 
 fn main() -> Result<()> {
     match Command::parse() {
+        Command::Answers(args) => answers::run(&args),
         Command::Evidence(args) => evidence::run(&args),
         Command::Path(args) => path::run(&args),
         Command::Methods(args) => methods::run(&args),

@@ -79,7 +79,7 @@ fn peak_mib() -> Result<f64> {
 }
 
 /// Records of classes in a space of few factors, which all features mix; a tenth of the labels are random.
-struct Made {
+pub struct Made {
     random: Random,
     /// Factors x features.
     mixing: Vec<Vec<f32>>,
@@ -90,7 +90,7 @@ struct Made {
 const FACTORS: usize = 48;
 
 impl Made {
-    fn new(features: usize, classes: usize) -> Self {
+    pub fn new(features: usize, classes: usize) -> Self {
         let mut random = Random(7);
         // Factors of falling weight: features as correlated as those of an encoder.
         let weight = |k: usize| 1.0 / (1.0 + k as f32 / 6.0);
@@ -100,7 +100,7 @@ impl Made {
         Self { random, mixing, means }
     }
 
-    fn records(&mut self, count: usize) -> (Features, Target) {
+    pub fn records(&mut self, count: usize) -> (Features, Target) {
         let (features, classes) = (self.mixing[0].len(), self.means.len());
         let mut x = Mat::zeros(count, features + 1);
         let mut labels = Vec::with_capacity(count);

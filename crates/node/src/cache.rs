@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use assay_attribution::PathState;
+use assay_attribution::answer::Quick;
 use assay_ledger::ids::DatanetId;
 use assay_quality::Gates;
 
@@ -15,6 +16,8 @@ use crate::snapshot::Member;
 pub(crate) struct Cache {
     pub(crate) gates: BTreeMap<DatanetId, GateMemory>,
     pub(crate) serving: BTreeMap<DatanetId, Arc<Serving>>,
+    /// The quick way to the records of an answer, with the place of its model in the log.
+    pub(crate) quick: BTreeMap<DatanetId, (u64, Arc<Quick>)>,
 }
 
 /// The gates of a datanet with everything that they have seen.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use assay_attribution::answer::AnswerOptions;
+use assay_attribution::answer::{AnswerOptions, Quick, top};
 use assay_attribution::quantize::micro_bits;
 use assay_attribution::{Examples, PathState};
 use assay_kernels::Mat;
@@ -86,7 +86,68 @@ struct Kept {
     answer: Answered,
 }
 
+/// An answer given at once, before it is settled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Prompt {
+    /// Place of the question in the log.
+    pub query: u64,
+    /// Place of the model in the log.
+    pub model: u64,
+    /// What is answered.
+    pub answer: String,
+    /// Probability of it, for classes.
+    pub probability: Option<f64>,
+    /// Bits by which the datanet moved it.
+    pub bits: f64,
+    /// Records that shaped it most, largest first; nearly, see [`Quick`].
+    pub records: Vec<Shaper>,
+    /// Parts per million of the positive mass that the records to be paid by name cover, nearly.
+    pub covered_ppm: u32,
+    /// By how many bits the records of this answer miss what they should sum to.
+    pub closure_bits: f64,
+}
+
 impl Node {
+    /// Answers an open question at once, in milliseconds when it is not the first of a model, and writes nothing: what
+    /// is paid for it is found exactly by [`Node::answer`], for many questions together.
+    pub fn prompt(&mut self, net: &DatanetId, query: u64) -> Result<Prompt> {
+        let serving = self.serving(net)?;
+        let task = self.datanet(net)?.charter.task.clone();
+        let question = self.question(net, query)?;
+        let reading = Reading::of(&task, &question.record);
+        if !is_readable(&reading) {
+            return Err(NodeError::refused(format!("the task of {net} cannot read question {query}")));
+        }
+        let features = serving.fitted.features(&columns(&task, &[&reading]))?;
+        let said = Said::of(&serving, &features);
+        let moved = self.quick(net, &serving)?.attribute(&features, &said.target).map_err(NodeError::bug)?;
+        let named = Named::of(&serving, moved.bits.row(0));
+        Ok(Prompt {
+            query,
+            model: serving.model,
+            answer: said.text[0].clone(),
+            probability: said.probability[0],
+            bits: moved.gain_bits[0],
+            records: named.records,
+            covered_ppm: named.covered_ppm,
+            closure_bits: moved.closure_bits[0],
+        })
+    }
+
+    /// The quick way to the records of an answer; made with the first question that is answered at once, and kept.
+    fn quick(&mut self, net: &DatanetId, serving: &Arc<Serving>) -> Result<Arc<Quick>> {
+        if let Some((_, quick)) = self.cache.quick.get(net).filter(|(model, _)| *model == serving.model) {
+            return Ok(Arc::clone(quick));
+        }
+        let readings: Vec<&Reading> = serving.members.iter().map(|m| &m.reading).collect();
+        let task = &self.datanet(net)?.charter.task;
+        let (features, target) = serving.fitted.examples(&columns(task, &readings), &labels(&readings))?;
+        let train = Examples { features: &features, target: &target };
+        let quick = Arc::new(serving.path.quick(train, &|_| {}).map_err(NodeError::bug)?);
+        self.cache.quick.insert(net.clone(), (serving.model, Arc::clone(&quick)));
+        Ok(quick)
+    }
+
     /// Asks as the holder of `key`: the price is held, and the question waits for its answer. Its place in the log.
     pub fn ask(
         &mut self,
@@ -296,11 +357,8 @@ struct Named {
 impl Named {
     /// Only records of positive measured value earn, so pay cannot be farmed by content that merely matches.
     fn of(serving: &Serving, bits: &[f64]) -> Self {
-        let earns = |i: &usize| bits[*i] > 0.0 && serving.values[*i] > 0;
-        let mut order: Vec<usize> = (0..bits.len()).filter(earns).collect();
-        let mass: f64 = order.iter().map(|&i| bits[i]).sum();
-        order.sort_by(|&a, &b| bits[b].total_cmp(&bits[a]).then(a.cmp(&b)));
-        order.truncate(NAMED);
+        let named = top(bits, |i| serving.values[i] > 0, NAMED);
+        let (order, mass) = (named.records, named.mass_bits);
         let mut by_account: BTreeMap<&AccountId, f64> = BTreeMap::new();
         for &i in &order {
             *by_account.entry(&serving.members[i].author).or_default() += bits[i];

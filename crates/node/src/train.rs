@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use assay_api::v1::appraisal::Score as CardScore;
-use assay_api::v1::report::{ModelCard, PairedDifference};
+use assay_api::v1::report::{AnswerCheck, ModelCard, PairedDifference};
+use assay_attribution::Examples;
+use assay_attribution::answer::{AnswerOptions, CheckLimits, check};
 use assay_attribution::quantize::micro_bits;
 use assay_learn::data::{Features, Target};
 use assay_learn::evaluate::{Bootstrap, Detail, bootstrap_difference, bootstrap_mean};
@@ -45,6 +47,7 @@ impl Node {
         let pool = self.random_pool(net, members.len(), seed)?;
         let mut card = self.score(net, &charter, &fitted, members.len(), pool.as_deref(), &snapshot_root)?;
         card.curation = curation;
+        card.answers = self.check_answers(net, &charter, &fitted, &readings)?;
 
         let weights = serde_json::to_vec(&fitted)?;
         let weights_digest = Digest::of(&weights);
@@ -153,7 +156,40 @@ impl Node {
             random_pool: pooled.as_ref().map(|m| bench.score(m, records)).transpose()?,
             snapshot: bench.score(&fitted.model, records)?,
             differences,
+            answers: None,
         })
+    }
+
+    /// How well the answers of a model to rows that report scores are explained. Their labels are not looked at.
+    fn check_answers(
+        &self,
+        net: &DatanetId,
+        charter: &Charter,
+        fitted: &Fitted,
+        readings: &[&Reading],
+    ) -> Result<Option<AnswerCheck>> {
+        let (features, target) = fitted.examples(&columns(&charter.task, readings), &labels(readings))?;
+        let asked: Vec<Reading> =
+            self.sealed(net)?.report.iter().map(|r| Reading::of(&charter.task, &r.record)).collect();
+        let queries = fitted.features(&columns(&charter.task, &asked.iter().collect::<Vec<_>>()))?;
+        let options = AnswerOptions {
+            lambda: fitted.prior.lambda,
+            noise_variance: fitted.prior.noise_variance,
+            weights: fitted.record_weights.as_deref(),
+            nodes: charter.value.nodes as usize,
+            ..AnswerOptions::default()
+        };
+        let train = Examples { features: &features, target: &target };
+        let found = check(train, &queries, &options, CheckLimits::default(), charter.value.seed);
+        Ok(found.map_err(NodeError::invalid)?.map(|found| AnswerCheck {
+            questions: found.questions as u64,
+            halves: found.halves as u64,
+            lds: found.lds.map(|lds| lds.mean),
+            lds_se: found.lds.map(|lds| lds.se).filter(|se| se.is_finite()),
+            named: found.named as u64,
+            lost_bits: found.lost_bits,
+            lost_se_bits: Some(found.lost_se_bits).filter(|se| se.is_finite()),
+        }))
     }
 
     /// The weights of a model, by the digest in the log.

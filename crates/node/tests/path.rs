@@ -100,7 +100,19 @@ fn a_record_walks_the_whole_path() {
     world.contribute_all();
     world.model();
     let asked = world.ask(60);
+    let prompt: Vec<_> = asked[..5].iter().map(|q| world.node.prompt(&world.net, *q).unwrap()).collect();
     let answers = world.node.answer(&world.net).unwrap();
+    // What was said at once is what is settled, nearly.
+    for (near, exact) in prompt.iter().zip(&answers) {
+        assert_eq!((near.query, near.model, &near.answer), (exact.query, exact.model, &exact.answer));
+        assert!((near.bits - exact.bits).abs() < 1e-3, "{} {}", near.bits, exact.bits);
+        assert!(near.closure_bits < 0.2 * (1.0 + exact.bits.abs()), "{} {}", near.closure_bits, exact.bits);
+        assert!(near.covered_ppm.abs_diff(exact.covered_ppm) < 20_000);
+        let place = |s: &assay_node::Shaper| (s.contribution, s.index);
+        let exact: Vec<_> = exact.records.iter().map(place).collect();
+        assert!(near.records.iter().filter(|s| exact.contains(&place(s))).count() >= 8);
+    }
+    assert!(world.node.prompt(&world.net, asked[0]).is_err(), "it is answered");
     assert_eq!(answers.iter().map(|a| a.query).collect::<Vec<_>>(), asked);
     let right =
         answers.iter().zip(&world.community.questions).filter(|(a, q)| a.answer == q.label.to_string());

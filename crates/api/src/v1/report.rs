@@ -101,6 +101,29 @@ pub struct ModelCard {
     pub snapshot: Score,
     /// Paired differences between the snapshot's model and the others.
     pub differences: Vec<PairedDifference>,
+    /// How far the attribution of its answers is to be trusted; `null` where training it again so often costs too much.
+    #[serde(default)]
+    pub answers: Option<AnswerCheck>,
+}
+
+/// Some answers of a model against models that were trained again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnswerCheck {
+    /// Test rows asked, drawn by the charter's seed; their labels are not used.
+    pub questions: u64,
+    /// Random halves of the records on which the model was trained again.
+    pub halves: u64,
+    /// Linear datamodeling score of the centred influence: the mean over the questions of the rank correlation between
+    /// predicted and measured log-probability of the answer over the halves.
+    pub lds: Option<f64>,
+    /// Standard error of it.
+    pub lds_se: Option<f64>,
+    /// Records named for each answer.
+    pub named: u64,
+    /// Bits of the answer's log-probability lost when the named are removed and the model is trained again: the mean.
+    pub lost_bits: f64,
+    /// Standard error of it.
+    pub lost_se_bits: Option<f64>,
 }
 
 /// What pooled evidence kept out of training.

@@ -71,6 +71,18 @@ fn in_words(card: &ModelCard) -> String {
     for difference in &card.differences {
         out.push_str(&compared(difference));
     }
+    if let Some(answers) = &card.answers {
+        let _ = write!(
+            out,
+            "answers: {} bits less without the {} records named",
+            fixed(answers.lost_bits, 2),
+            answers.named
+        );
+        if let Some(lds) = answers.lds {
+            let _ = write!(out, "; effects predicted at rank correlation {}", fixed(lds, 3));
+        }
+        out.push('\n');
+    }
     out
 }
 

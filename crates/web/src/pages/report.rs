@@ -14,8 +14,8 @@ use askama::Template;
 use assay_api::Micro;
 use assay_api::v1::appraisal::Standing;
 use assay_api::v1::report::{
-    Answer, AnswerRecord, EpochSummary, ModelCard, NetContributor, NetReport, PairedDifference, Run,
-    RunAudit, Verification,
+    Answer, AnswerCheck, AnswerRecord, EpochSummary, ModelCard, NetContributor, NetReport, PairedDifference,
+    Run, RunAudit, Verification,
 };
 use std::collections::BTreeMap;
 
@@ -274,8 +274,27 @@ fn card(c: &ModelCard) -> CardView {
         family: cut(&c.family, TEXT_CHARS),
         snapshot_root: cut(&c.snapshot_root, 64),
         scores: ScoreTable::of(caption, &models),
-        differences: c.differences.iter().map(difference).collect(),
+        differences: c.differences.iter().map(difference).chain(c.answers.iter().map(answers)).collect(),
     }
+}
+
+/// How well answers are explained, in a sentence.
+fn answers(a: &AnswerCheck) -> String {
+    let halves = a.lds.map(|lds| {
+        let se = a.lds_se.map(|se| format!(" \u{b1} {se:.3}")).unwrap_or_default();
+        format!(
+            " The predicted effect of records on them agrees with {} at rank correlation {lds:.3}{se}.",
+            plural(a.halves, "training on a random half")
+        )
+    });
+    let se = a.lost_se_bits.map(|se| format!(" \u{b1} {se:.2}")).unwrap_or_default();
+    format!(
+        "Trained again without the {} named for an answer, the model gives it {:.2}{se} bits less ({} asked).{}",
+        plural(a.named, "record"),
+        a.lost_bits,
+        plural(a.questions, "test row"),
+        halves.unwrap_or_default()
+    )
 }
 
 /// The name of a baseline in words.
