@@ -103,8 +103,10 @@ impl Tables {
             check("record values added up to what contributors are credited with", self.values),
         ];
         if self.unpublished > 0 {
-            checks
-                .push(check("tables of values of records that are not public (not checked)", self.unpublished));
+            checks.push(check(
+                "tables of values of records that are not public (not checked)",
+                self.unpublished,
+            ));
         }
         checks
     }
