@@ -19,7 +19,7 @@ const GOLDEN: &str = include_str!("golden/log-v1.jsonl");
 /// SHA-256 of the balances. Python, from the postings alone, gave the same.
 const MONEY: &str = "4b60d18d68b755cef8a8bee15e852a113d0c170a230e67d119757ef1ee0cf639";
 /// SHA-256 of the state image.
-const STATE: &str = "dddc3457e0c1fe3909c0d379fff80e4ecd2fb8515c9e765a0708842dabdb2b83";
+const STATE: &str = "3ce72250c423e41a6c065c9a2c7dd58e14f99ec74045d5ec9a451534a0f5e5e5";
 
 /// Two epochs of a datanet with twenty contributors: every kind of command, an outcome of several entries. The first
 /// epoch waits for an audit; the second divides a budget that is too small.

@@ -54,7 +54,7 @@ fn banking77() {
             clean_near_rejected: 0.003,
             near_stopped: 0.90,
             edited_stopped: 0.87,
-            clean_held: 0.055,
+            clean_held: 0.058,
         },
     );
 }
@@ -68,7 +68,7 @@ fn medquad() {
             clean_near_rejected: 0.001,
             near_stopped: 0.98,
             edited_stopped: 0.97,
-            clean_held: 0.06,
+            clean_held: 0.066,
         },
     );
 }
