@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from methods import RESULTS, TARGET, load, python, run_engine  # noqa: E402
 from run import engine, inside  # noqa: E402
 
-COUNT, EACH, ATTACKERS = 20, 60, 5
+COUNT, EACH, ATTACKERS = 20, 60, 2
 RULES = {
     "knn-shapley": ["--method", "knn-shapley"],
     "influence": ["--method", "influence"],

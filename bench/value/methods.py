@@ -233,14 +233,15 @@ def peer(task, name, folder):
 
 
 def compare(task, name, folder):
-    """Of the engine's result and a peer's, up to orientation, sign and scale: correlation, largest difference."""
+    """Of the engine's result and a peer's, up to orientation, sign and scale: correlation; largest difference, of the largest."""
     import numpy as np
 
     ours = np.load(folder / ("values.npy" if task == "knn" else "matrix.npy"))
     theirs = np.load(folder / f"{task}_{name}.npy")
     theirs = theirs if theirs.shape == ours.shape else theirs.T
     r = np.corrcoef(ours.ravel(), theirs.ravel())[0, 1]
-    print(json.dumps({"correlation": abs(r), "largest": float(abs(ours - theirs).max())}))
+    scaled = theirs * ((ours * theirs).sum() / (theirs * theirs).sum())
+    print(json.dumps({"correlation": abs(r), "largest": float(abs(ours - scaled).max() / abs(ours).max())}))
 
 
 def detect(folder):
