@@ -25,7 +25,7 @@ BENCHES = {
     "run": ("V8",),
     "removal": ("V10",),
     "copies": ("V12",),
-    "opendataval": ("V1", "V2", "V9"),
+    "peer_opendataval": ("V1", "V2", "V9"),
 }
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """OpenDataVal beside the engine, in an environment of its own (it needs an old torch, some gigabytes): V1, V2 and V9.
 
-    python3 bench/value/opendataval.py
+    python3 bench/value/peer_opendataval.py
 
 kNN-Shapley of digits; retrainings per CPU second of its Data Banzhaf; average precision and F1 of its Data-OOB on digits and
 breast cancer with a fifth of the labels moved. Same arrays and same core as the engine's, in turn, imports not counted.
@@ -90,7 +90,7 @@ def main():
     if sys.argv[1:2] == ["--inside"]:
         task, *what, folder = sys.argv[2:]
         return globals()[task](*what, pathlib.Path(folder))
-    os.environ.update(THREADS)
+    os.environ.update(THREADS, TQDM_DISABLE="1")
     binary, interpreter, theirs = engine(), python(), environment()
     folder = TARGET / "bench-methods"
     inside(pathlib.Path(__file__).with_name("methods.py"), interpreter, "export", folder)
