@@ -54,8 +54,8 @@ struct Case {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let case = case(args)?;
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
+    let case = case(args)?;
     std::fs::create_dir_all(&args.out)?;
     let speed = args.folder.is_none() && args.files.is_none();
     let report = if args.subsets > 0 {

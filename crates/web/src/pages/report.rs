@@ -284,7 +284,7 @@ fn answers(a: &AnswerCheck) -> String {
         let se = a.lds_se.map(|se| format!(" \u{b1} {se:.3}")).unwrap_or_default();
         format!(
             " The predicted effect of records on them agrees with {} at rank correlation {lds:.3}{se}.",
-            plural(a.halves, "training on a random half")
+            plural_of(a.halves, "training on a random half", "trainings on random halves")
         )
     });
     let se = a.lost_se_bits.map(|se| format!(" \u{b1} {se:.2}")).unwrap_or_default();
