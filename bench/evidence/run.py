@@ -68,6 +68,21 @@ CHANGES = {
 }
 
 
+def make_texts(folder, name, variant, seed, most):
+    """A community of a set of texts, by make_community.py: contributions, valid, test and truth."""
+    off_topic = "scicite" if name == "medquad" else "medquad"
+    command = [sys.executable, DATA / "make_community.py", "--out", folder, "--seed", seed, "--max-train", most]
+    files = {"--train": (name, "train"), "--test": (name, "test"), "--off-topic": (off_topic, "train")}
+    for option, (source, part) in files.items():
+        command += [option, DATA / source / f"{part}.jsonl.gz"]
+    if variant == "vary":
+        command.append("--vary")
+    elif variant in CHANGES:
+        (folder / "config.json").write_text(json.dumps(CHANGES[variant]))
+        command += ["--config", folder / "config.json"]
+    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+
+
 def settings(maker, variant, seed):
     config = json.loads(json.dumps(maker.DEFAULT))
     if variant == "vary":
@@ -89,17 +104,7 @@ def community(name, variant, seed, most):
 
         digits.build(DATA / name, folder, seed, settings(make_community, variant, seed), make_community)
         return folder
-    off_topic = "scicite" if name == "medquad" else "medquad"
-    command = [sys.executable, DATA / "make_community.py", "--out", folder, "--seed", seed, "--max-train", most]
-    files = {"--train": (name, "train"), "--test": (name, "test"), "--off-topic": (off_topic, "train")}
-    for option, (source, part) in files.items():
-        command += [option, DATA / source / f"{part}.jsonl.gz"]
-    if variant == "vary":
-        command.append("--vary")
-    elif variant in CHANGES:
-        (folder / "config.json").write_text(json.dumps(CHANGES[variant]))
-        command += ["--config", folder / "config.json"]
-    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+    make_texts(folder, name, variant, seed, most)
     records = json.loads((folder / "truth.json").read_text())["records"]
     kind = {record[0]: record[1] for record in records}
     leaked = {record[3] for record in records if record[1].startswith("leak")}

@@ -72,17 +72,7 @@ def community(name, variant, seed, most):
         digits.build(DATA / name, folder, seed, config, make_community)
         take(folder, config, seed)
     else:
-        off_topic = "scicite" if name == "medquad" else "medquad"
-        command = [sys.executable, DATA / "make_community.py", "--out", folder, "--seed", seed, "--max-train", most]
-        files = {"--train": (name, "train"), "--test": (name, "test"), "--off-topic": (off_topic, "train")}
-        for option, (source, part) in files.items():
-            command += [option, DATA / source / f"{part}.jsonl.gz"]
-        if variant == "vary":
-            command.append("--vary")
-        elif variant in evidence.CHANGES:
-            (folder / "config.json").write_text(json.dumps(evidence.CHANGES[variant]))
-            command += ["--config", folder / "config.json"]
-        subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+        evidence.make_texts(folder, name, variant, seed, most)
     clean = {record[0] for record in json.loads((folder / "truth.json").read_text())["records"] if record[1] == "clean"}
     source = next(folder.glob("contributions.*.gz"))
     with gzip.open(source, "rt", newline="") as file:

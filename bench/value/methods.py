@@ -24,6 +24,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from run import BENCH, TARGET, engine, pinned  # noqa: E402
+from run import inside as inside_of  # noqa: E402
 
 RESULTS = BENCH / "value" / "results"
 PEERS = {"knn": ["numpy", "pydvl"], "influence": ["numpy", "pydvl", "dattri"]}
@@ -267,8 +268,7 @@ def same_ranks(folder):
 
 
 def inside(interpreter, *what):
-    command = [interpreter, __file__, "--inside", *map(str, what)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout or "null")
+    return inside_of(__file__, interpreter, *what)
 
 
 def run_engine(binary, folder, *flags):
