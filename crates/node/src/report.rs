@@ -292,8 +292,8 @@ fn agreement(audit: &Audit) -> Agreement {
     let leave_one_out = (audit.drawn.left_out > 0).then(|| LeaveOneOut {
         pearson: of("value", |r| r.pearson),
         spearman: of("value", |r| r.spearman),
-        predicted_pearson: of("first_order", |r| r.pearson),
-        predicted_spearman: of("first_order", |r| r.spearman),
+        predicted_pearson: of("retrained", |r| r.pearson),
+        predicted_spearman: of("retrained", |r| r.spearman),
         n: audit.drawn.left_out,
         on: Split::Test,
     });

@@ -407,8 +407,8 @@ pub struct Without {
     /// What is lost by leaving the contributor out: bits of the gated model minus bits without, on the test rows if
     /// there are any, else on the benchmark. Positive means that the contributor helps.
     pub effect_bits: f64,
-    /// What was predicted to be lost, on the benchmark alone and before the retraining: the influence of the
-    /// contributor's records on the finished model, to first order.
+    /// What was predicted to be lost, on the benchmark alone: what the retrained model loses there, or, where there are
+    /// no test rows to predict, the influence of the contributor's records on the finished model, to first order.
     pub predicted_bits: f64,
 }
 

@@ -226,14 +226,20 @@ pub(crate) fn audit(
         &progress,
     );
     let result = result.map_err(Failure::failed)?;
+    let bits = |score: Option<Score>| score.map_or(f64::NAN, |s| s.gain_bits);
+    let lost = |of: fn(&Scores) -> Option<Score>, without: &Scores| bits(of(&result.full)) - bits(of(without));
     // The reporting fold where there is one.
-    let bits = |scores: &Scores| scores.report.or(scores.value).map_or(f64::NAN, |s| s.gain_bits);
-    let effect = |without: &Scores| bits(&result.full) - bits(without);
+    let effect = |without: &Scores| lost(|s| s.report.or(s.value), without);
+    // One fold cannot predict itself: without a reporting fold the prediction is the influence, to first order.
+    let prediction = |without: &Scores, group: &GroupValue| match without.report {
+        Some(_) => lost(|s| s.value, without),
+        None => group.marginal_bits,
+    };
     let (mut worth, mut predicted, mut effects) = (Vec::new(), Vec::new(), Vec::new());
     for (&contributor, without) in chosen.iter().zip(&result.without) {
         let group = &values.groups[contributor];
         worth.push(group.value_bits - group.charged_bits);
-        predicted.push(values.groups[contributor].marginal_bits);
+        predicted.push(prediction(without, group));
         effects.push(effect(without));
         let accuracy = |s: Score| s.accuracy.is_finite().then_some(s.accuracy);
         audit.without[contributor] = Some(Without {
@@ -241,7 +247,7 @@ pub(crate) fn audit(
             test_bits: without.report.map(|s| s.gain_bits),
             test_accuracy: without.report.and_then(accuracy),
             effect_bits: effect(without),
-            predicted_bits: values.groups[contributor].marginal_bits,
+            predicted_bits: prediction(without, group),
         });
     }
     let finite = |x: f64| x.is_finite().then_some(x);

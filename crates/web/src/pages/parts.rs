@@ -302,8 +302,8 @@ pub(super) fn agreement_sentence(agreement: &Agreement) -> Option<String> {
     let show = |r: Option<f64>| opt(r, |r| fixed(r, 2));
     Some(format!(
         "{} left out one at a time, the model really retrained each time and scored on {on}: \
-         correlation with the values {} (Pearson), {} (Spearman, by rank); with what the finished model was predicted \
-         to lose {} and {}. The two differ where contributors say the same: a value is what was added on the way from \
+         correlation with the values {} (Pearson), {} (Spearman, by rank); with the loss \
+         predicted from the benchmark alone {} and {}. The two differ where contributors say the same: a value is what was added on the way from \
          no record to all, an effect is what is missed at the end.",
         if check.n == 1 {
             "1 contributor was".to_owned()
