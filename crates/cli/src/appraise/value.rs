@@ -227,7 +227,8 @@ pub(crate) fn audit(
     );
     let result = result.map_err(Failure::failed)?;
     let bits = |score: Option<Score>| score.map_or(f64::NAN, |s| s.gain_bits);
-    let lost = |of: fn(&Scores) -> Option<Score>, without: &Scores| bits(of(&result.full)) - bits(of(without));
+    let lost =
+        |of: fn(&Scores) -> Option<Score>, without: &Scores| bits(of(&result.full)) - bits(of(without));
     // The reporting fold where there is one.
     let effect = |without: &Scores| lost(|s| s.report.or(s.value), without);
     // One fold cannot predict itself: without a reporting fold the prediction is the influence, to first order.
