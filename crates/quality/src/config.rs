@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::likeness::Likeness;
+use crate::text::TextRule;
 
 /// Everything that can be set about the gates.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,6 +14,8 @@ use crate::likeness::Likeness;
 pub struct GateConfig {
     /// What a record must look like.
     pub schema: SchemaRule,
+    /// What a text shows by itself.
+    pub text: TextRule,
     /// Near duplicates among texts.
     pub near: NearRule,
     /// Near duplicates among numeric rows.
@@ -238,6 +241,7 @@ impl GateConfig {
         let contained = f64::from(benchmark.hold_containment)..=1.0;
         let checks = [
             ("schema.text_bytes_max", self.schema.text_bytes_max > 0, "must be at least 1"),
+            ("text", self.text.is_valid(), TextRule::VALID),
             ("near", self.near.is_valid(), NearRule::VALID),
             (
                 "rows.hold_distance",

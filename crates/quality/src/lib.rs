@@ -26,6 +26,7 @@
 //! | gate | file | what it finds |
 //! |---|---|---|
 //! | schema | `schema.rs` | missing or oversized parts, labels outside the charter, numbers that are none |
+//! | text | `text/` | what one text shows by itself: hidden characters, personal data, repetition, another language |
 //! | benchmark | `overlap.rs` | content of the sealed benchmark: the same, lightly edited, or embedded |
 //! | exact | `normalise.rs` | content offered before, up to case, white space and Unicode form |
 //! | near | `near.rs`, `likeness.rs`, `rows.rs` | lightly edited text, or numbers moved by a little |
@@ -65,6 +66,7 @@ mod record;
 mod rows;
 mod schema;
 mod sketch;
+mod text;
 mod verdict;
 
 pub use config::{BenchmarkRule, ConfigError, GateConfig, LabelRule, NearRule, RowRule, SchemaRule};
@@ -76,4 +78,8 @@ pub use pipeline::Gates;
 pub use record::{RecordRef, RecordView};
 pub use rows::{RowIndex, RowScale};
 pub use sketch::{SLOTS, Sketch};
-pub use verdict::{Finding, Reason, Verdict};
+pub use text::{
+    Action, LanguageRule, Limit, PersonalData, PersonalSpan, RepetitionRule, Sign, StyleRule, TextGate,
+    TextRule,
+};
+pub use verdict::{Evidence, Finding, Reason, Verdict};

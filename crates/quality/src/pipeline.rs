@@ -11,6 +11,7 @@ use crate::passages::Passages;
 use crate::record::{RecordRef, RecordView};
 use crate::rows::RowIndex;
 use crate::sketch::Sketch;
+use crate::text::TextGate;
 use crate::verdict::{Finding, Reason, Verdict};
 
 /// A text that is alike to more originals than this, without a sign of copying any, fills in a template.
@@ -22,6 +23,7 @@ const ALIKE_MAX: usize = 2;
 /// stream is cut and not on the number of threads.
 pub struct Gates {
     config: GateConfig,
+    text: TextGate,
     benchmark: BenchmarkIndex,
     originals: Vec<Original>,
     keys: FxHashMap<ContentKey, u32>,
@@ -45,8 +47,8 @@ struct Original {
 
 /// What can be known of a record without the records before it; computed in parallel.
 enum Prepared {
-    Judged(Verdict),
-    Content { key: ContentKey, sketch: Option<Sketch>, benchmark: Verdict },
+    Judged(Finding),
+    Content { key: ContentKey, sketch: Option<Sketch>, benchmark: Verdict, text: Option<Finding> },
 }
 
 impl Gates {
@@ -56,8 +58,11 @@ impl Gates {
         let benchmark = BenchmarkIndex::new(sealed.iter().copied(), &config);
         let rows =
             RowIndex::new(benchmark.scale().cloned(), config.rows.hold_distance, config.rows.columns_min);
+        let texts: Vec<&str> = sealed.iter().filter_map(|record| record.text).collect();
+        let text = TextGate::new(&config.text, &texts);
         Ok(Gates {
             config,
+            text,
             benchmark,
             originals: Vec::new(),
             keys: FxHashMap::default(),
@@ -98,25 +103,29 @@ impl Gates {
 
     fn prepare(&self, record: &RecordView<'_>) -> Prepared {
         if let Err(reason) = self.config.schema.check(record) {
-            return Prepared::Judged(Verdict::Reject(reason));
+            return Prepared::Judged(Finding::bare(Verdict::Reject(reason)));
+        }
+        let text = record.text.and_then(|text| self.text.check(text)).map(Finding::from);
+        if let Some(rejected) = text.filter(|finding| finding.verdict.is_reject()) {
+            return Prepared::Judged(rejected);
         }
         let (key, sketch) = content(record);
         if let Some(sketch) = &sketch
             && let Err(reason) = self.config.schema.check_normal(sketch.normal(), !record.numbers.is_empty())
         {
-            return Prepared::Judged(Verdict::Reject(reason));
+            return Prepared::Judged(Finding::bare(Verdict::Reject(reason)));
         }
         match self.benchmark.check(key, sketch.as_ref(), record, &self.config) {
-            rejected @ Verdict::Reject(_) => Prepared::Judged(rejected),
-            benchmark => Prepared::Content { key, sketch, benchmark },
+            rejected @ Verdict::Reject(_) => Prepared::Judged(Finding::bare(rejected)),
+            benchmark => Prepared::Content { key, sketch, benchmark, text },
         }
     }
 
     fn judge(&mut self, record: &RecordView<'_>, prepared: Prepared) -> Finding {
         let at = self.next();
-        let (key, sketch, benchmark) = match prepared {
-            Prepared::Judged(verdict) => return Finding::bare(verdict),
-            Prepared::Content { key, sketch, benchmark } => (key, sketch, benchmark),
+        let (key, sketch, benchmark, text) = match prepared {
+            Prepared::Judged(finding) => return finding,
+            Prepared::Content { key, sketch, benchmark, text } => (key, sketch, benchmark, text),
         };
         let duplicate = self.exact(key, record).or_else(|| self.near(sketch.as_ref(), record));
         match duplicate {
@@ -124,7 +133,7 @@ impl Gates {
             _ => self.remember(at, record, key, sketch.as_ref()),
         }
         match benchmark {
-            Verdict::Pass => duplicate.unwrap_or(Finding::PASS),
+            Verdict::Pass => duplicate.or(text).unwrap_or(Finding::PASS),
             held => Finding::bare(held),
         }
     }
@@ -139,7 +148,7 @@ impl Gates {
         let original = &self.originals[*self.keys.get(&key)? as usize];
         let conflict = self.config.schema.label.conflict(record.label, original.label.as_deref());
         let reason = if conflict { Reason::ConflictingDuplicate } else { Reason::ExactDuplicate };
-        Some(Finding { verdict: Verdict::Reject(reason), original: Some(original.at), similarity: Some(1.0) })
+        Some(Finding::copy(Verdict::Reject(reason), original.at, 1.0))
     }
 
     fn near(&self, sketch: Option<&Sketch>, record: &RecordView<'_>) -> Option<Finding> {
@@ -154,7 +163,7 @@ impl Gates {
             (Degree::Possible | Degree::Alike, _) => Verdict::Hold(Reason::PossibleNearDuplicate),
             (Degree::Certain, _) => Verdict::Reject(Reason::NearDuplicate),
         };
-        Some(Finding { verdict, original: Some(original.at), similarity: Some(similarity) })
+        Some(Finding::copy(verdict, original.at, similarity))
     }
 
     /// The nearest original by text; where records also carry rows, these must be near as well.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::RecordRef;
+use crate::text::Sign;
 
 macro_rules! reasons {
     ($($variant:ident, $code:literal, $sentence:literal, $advice:literal;)+) => {
@@ -60,6 +61,44 @@ reasons! {
         "Say more: a record must be understood without its neighbours.";
     ControlCharacters, "control_characters", "The text holds control characters, which no keyboard writes.",
         "Remove them (often the trace of a broken export) and send the record again.";
+    BidirectionalOverride, "bidirectional_override", "The text turns the order of its characters around, so that people read something else than machines do; a reviewer decides.",
+        "Remove the override characters (U+202D, U+202E); right-to-left writing needs none.";
+    InvisibleCharacters, "invisible_characters", "The text has characters that print nothing inside its words; a reviewer decides.",
+        "Remove zero-width characters, tags and stacked marks, and send the record again.";
+    LookAlikeLetters, "look_alike_letters", "Words mix letters of two scripts that look the same; a reviewer decides.",
+        "Write every word in one script.";
+    UnassignedCharacters, "unassigned_characters", "The text has characters that Unicode assigns to nobody, or to private use; a reviewer decides.",
+        "Replace them by what they stand for: without its font nobody can read them.";
+    BrokenEncoding, "broken_encoding", "The text was read in the wrong encoding somewhere on its way; a reviewer decides.",
+        "Export it again as UTF-8; signs such as \u{c3}\u{a9} for \u{e9} tell where it broke.";
+    SecretKey, "secret_key", "The text holds a password, a key or a token; a reviewer decides.",
+        "Revoke it, since it must count as known, and send the record without it.";
+    PaymentCard, "payment_card", "The text holds the number of a payment card; a reviewer decides.",
+        "Send the record without the number.";
+    BankAccount, "bank_account", "The text holds the number of a bank account; a reviewer decides.",
+        "Send the record without the number.";
+    NationalId, "national_id", "The text holds a national identity number; a reviewer decides.",
+        "Send the record without the number.";
+    EmailAddress, "email_address", "The text holds an e-mail address of a person; a reviewer decides.",
+        "Send the record without the address, unless it is public and the record needs it: then say so in a note.";
+    TelephoneNumber, "telephone_number", "The text holds a telephone number; a reviewer decides.",
+        "Send the record without the number, unless it is public and the record needs it: then say so in a note.";
+    NetworkAddress, "network_address", "The text holds a public network address; a reviewer decides.",
+        "Use an address kept for examples (192.0.2.0/24, 2001:db8::/32).";
+    InstructionsToModel, "instructions_to_model", "The text gives orders to a model or to whoever judges it; a reviewer decides.",
+        "Remove the orders. If the record is about such orders, say so in a note.";
+    RepeatedText, "repeated_text", "The text repeats itself more than writing of its length does.",
+        "Say it once.";
+    EncodedBlob, "encoded_blob", "The text holds a long run of base64 or hexadecimal digits; a reviewer decides.",
+        "Send the content that is encoded, or leave it out.";
+    KeyboardMash, "keyboard_mash", "The text is made of keys that were hit, not of words; a reviewer decides.",
+        "Write the content out and send the record again.";
+    UnusualText, "unusual_text", "The text is not built like writing: its words, letters or symbols are out of proportion; a reviewer decides.",
+        "Nothing for now. Lists and tables are better sent as columns.";
+    Boilerplate, "boilerplate", "Much of the text is filler or a notice of a web page or a machine; a reviewer decides.",
+        "Send only what was written for the record.";
+    OtherLanguage, "other_language", "The text is in another language than the datanet; a reviewer decides.",
+        "Send records in the languages of the datanet.";
     BenchmarkOverlap, "benchmark_overlap", "The content is part of the sealed benchmark.",
         "Send your own material: what the model is measured on cannot be sold to it. If it is your own, appeal.";
     BenchmarkNearOverlap, "benchmark_near_overlap", "The content is an edited or embedded copy of material in the sealed benchmark.",
@@ -126,14 +165,39 @@ pub struct Finding {
     /// text, 1 minus [`crate::RowScale::distance`] for rows. Always `None` for the benchmark: a figure would let a
     /// contributor search for its items.
     pub similarity: Option<f32>,
+    /// Where the text shows it; `None` where the verdict is over the record as a whole.
+    pub evidence: Option<Evidence>,
+}
+
+/// What in a text a verdict rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// First byte of the span, on a border of characters.
+    pub start: u32,
+    /// One past its last byte.
+    pub end: u32,
+    /// How clearly, between 0 and 1: the share of the text that shows it, or a confidence.
+    pub score: f32,
 }
 
 impl Finding {
     /// Nothing was found.
-    pub const PASS: Finding = Finding { verdict: Verdict::Pass, original: None, similarity: None };
+    pub const PASS: Finding =
+        Finding { verdict: Verdict::Pass, original: None, similarity: None, evidence: None };
 
     /// A verdict without an original to show.
     pub(crate) fn bare(verdict: Verdict) -> Self {
-        Finding { verdict, original: None, similarity: None }
+        Finding { verdict, ..Finding::PASS }
+    }
+
+    /// A verdict over a copy.
+    pub(crate) fn copy(verdict: Verdict, original: RecordRef, similarity: f32) -> Self {
+        Finding { verdict, original: Some(original), similarity: Some(similarity), evidence: None }
+    }
+}
+
+impl From<(Verdict, Sign)> for Finding {
+    fn from((verdict, Sign { span: (start, end), score, .. }): (Verdict, Sign)) -> Self {
+        Finding { verdict, evidence: Some(Evidence { start, end, score }), ..Finding::PASS }
     }
 }

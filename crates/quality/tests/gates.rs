@@ -88,7 +88,7 @@ fn copies_belong_to_the_first_comer() {
     let original = "How can I reset the passcode of my card if I have forgotten it?";
     assert_eq!(
         one(&mut gates, "", "pin"),
-        Finding { verdict: Verdict::Reject(Reason::EmptyText), original: None, similarity: None }
+        Finding { verdict: Verdict::Reject(Reason::EmptyText), ..Finding::PASS }
     );
     assert_eq!(one(&mut gates, original, "pin"), Finding::PASS);
     let cases = [
@@ -143,10 +143,7 @@ fn rejected_records_never_own_content() {
     assert_eq!(one(&mut gates, text, "a"), Finding::PASS);
     for _ in 0..2 {
         let leak = one(&mut gates, "The sealed question about the moons of Saturn", "a");
-        assert_eq!(
-            leak,
-            Finding { verdict: Verdict::Reject(Reason::BenchmarkOverlap), original: None, similarity: None }
-        );
+        assert_eq!(leak, Finding { verdict: Verdict::Reject(Reason::BenchmarkOverlap), ..Finding::PASS });
     }
     assert_eq!(gates.offered(), 4);
 }
@@ -225,7 +222,8 @@ fn digits_are_never_collapsed() {
         .map(|i| format!("{} {} {} {} {}", i, i * 7 % 501, 1000 + i, i * i % 997, 9000 - i))
         .collect();
     let views: Vec<_> = texts.iter().map(|text| RecordView::text(text, "a")).collect();
-    assert!(gates().check_batch(&views).iter().all(|finding| *finding == Finding::PASS));
+    let findings = gates().check_batch(&views);
+    assert!(findings.iter().all(|finding| !finding.verdict.is_reject() && finding.original.is_none()));
     let mut gates = gates();
     for text in [
         "the valve opens at -5 degrees in winter",
@@ -310,8 +308,7 @@ fn hostile_text_ends_in_a_verdict() {
     let ligatures = "\u{FDFA}".repeat(limit / 3);
     let marks = format!("a{}", "\u{301}".repeat(limit / 2 - 1));
     for text in [&long_word, &repeated, &ligatures, &marks] {
-        assert_eq!(one(&mut gates, text, "a").verdict, Verdict::Pass);
-        assert_eq!(one(&mut gates, text, "a").verdict, Verdict::Reject(Reason::ExactDuplicate));
+        assert_eq!(one(&mut gates, text, "a").verdict, Verdict::Reject(Reason::RepeatedText));
     }
     let original = "where do i find the opening hours of the library";
     assert_eq!(one(&mut gates, original, "a"), Finding::PASS);
@@ -382,8 +379,9 @@ fn reasons_have_one_definition() {
         verdict: Verdict::Hold(Reason::PossibleNearDuplicate),
         original: Some(RecordRef(7)),
         similarity: Some(0.5),
+        evidence: None,
     };
-    let json = serde_json::json!({"verdict": "hold", "reason": "possible_near_duplicate", "original": 7, "similarity": 0.5});
+    let json = serde_json::json!({"verdict": "hold", "reason": "possible_near_duplicate", "original": 7, "similarity": 0.5, "evidence": null});
     assert_eq!(serde_json::to_value(finding).unwrap(), json);
 }
 

@@ -191,3 +191,10 @@ pub(crate) fn noisy(rows: &[Vec<f64>], share: f64) -> Vec<Vec<f64>> {
         .map(|row| row.iter().zip(&ranges).map(|(x, range)| x + uniform() * share * range).collect())
         .collect()
 }
+
+/// The texts of one fold of a set, whatever its field of text is called.
+pub(crate) fn texts(set: &str, fold: &str) -> Option<Vec<String>> {
+    let field =
+        |row: &Value| ["text", "instruction"].iter().find_map(|name| row[*name].as_str().map(str::to_string));
+    Some(json_lines(&format!("{set}/{fold}.jsonl.gz"))?.iter().filter_map(field).collect())
+}
