@@ -7,10 +7,10 @@ use super::shape::Shape;
 
 /// Bytes from the middle of a text that a guess and a second opinion read: a page says what language a book is in.
 const GUESS_BYTES: usize = 128;
-const OPINION_BYTES: usize = 1024;
+const OPINION_BYTES: usize = 512;
 
 /// Sealed texts that are asked at most.
-const SEALED_MAX: usize = 500;
+const SEALED_MAX: usize = 200;
 
 /// Least number of sealed texts from which the languages of a datanet are learned.
 const SEALED_MIN: usize = 20;
@@ -39,12 +39,13 @@ impl Languages {
         if self.codes.is_empty() || shape.letters < rule.letters_min {
             return None;
         }
-        let guess = || whichlang::detect_language(middle(shape.text, GUESS_BYTES)).three_letter_code();
-        if self.guessed && self.has(guess()) {
+        let guess = whichlang::detect_language(middle(shape.text, GUESS_BYTES)).three_letter_code();
+        if self.guessed && self.has(guess) {
             return None;
         }
         let (code, confidence) = second_opinion(shape.text)?;
-        (!self.has(code) && confidence >= rule.confidence_min).then_some(confidence)
+        let needed = if code == guess { rule.confidence_agreed } else { rule.confidence_min };
+        (!self.has(code) && confidence >= needed).then_some(confidence)
     }
 
     fn has(&self, code: &str) -> bool {

@@ -62,7 +62,7 @@ impl PersonalData {
     }
 }
 
-/// All pieces, first to last; of two that overlap, the longer one, and of two as long the first.
+/// All pieces, first to last; those that overlap are one.
 pub(crate) fn find(shape: &Shape<'_>, hits: &[Hit]) -> Vec<PersonalSpan> {
     let mut found = Vec::new();
     secrets::find(shape.text, hits, &mut found);
@@ -97,8 +97,10 @@ fn without_overlap(mut found: Vec<PersonalSpan>) -> Vec<PersonalSpan> {
         let length = |p: &PersonalSpan| p.span.1 - p.span.0;
         match kept.last_mut() {
             Some(last) if piece.span.0 < last.span.1 => {
-                // What both cover stays covered, under the name of the longer.
-                let reason = if length(&piece) > length(last) { piece.reason } else { last.reason };
+                // What both cover stays covered, under the name of a secret or else of the longer.
+                let secret = [piece.reason, last.reason].contains(&Reason::SecretKey);
+                let longer = if length(&piece) > length(last) { piece.reason } else { last.reason };
+                let reason = if secret { Reason::SecretKey } else { longer };
                 *last = PersonalSpan { span: (last.span.0, last.span.1.max(piece.span.1)), reason };
             }
             _ => kept.push(piece),

@@ -41,8 +41,10 @@ pub struct LanguageRule {
     pub codes: Option<Vec<String>>,
     /// Letters that a text must have for its language to be asked.
     pub letters_min: u32,
-    /// Least confidence of the detector, 0 to 1.
+    /// Least confidence of the detector (`whatlang`), 0 to 1.
     pub confidence_min: f32,
+    /// The same where the fast guess (`whichlang`) names the same language.
+    pub confidence_agreed: f32,
 }
 
 /// Texts that repeat themselves. The greatest allowed share falls with length `w` in words from `short` to `long`:
@@ -104,7 +106,12 @@ impl Default for TextRule {
     fn default() -> Self {
         TextRule {
             actions: BTreeMap::new(),
-            language: LanguageRule { codes: None, letters_min: 60, confidence_min: 0.95 },
+            language: LanguageRule {
+                codes: None,
+                letters_min: 60,
+                confidence_min: 0.95,
+                confidence_agreed: 0.5,
+            },
             repetition: RepetitionRule::default(),
             style: StyleRule::default(),
         }
@@ -123,7 +130,7 @@ impl Default for RepetitionRule {
             words_min: 12,
             words_short: 40,
             lines: Limit { short: 0.60, long: 0.50 },
-            top: [Limit { short: 0.50, long: 0.25 }; 3],
+            top: [Limit { short: 0.60, long: 0.25 }; 3],
             five: Limit { short: 0.65, long: 0.65 },
             reject_share: 0.90,
             run_max: 80,
@@ -163,6 +170,7 @@ impl TextRule {
         let style = &self.style;
         let shares = [
             self.language.confidence_min,
+            self.language.confidence_agreed,
             *reject_share,
             style.lettered_min,
             style.solid_min,

@@ -138,11 +138,13 @@ fn is_mashed(word: &[u8]) -> bool {
     /// Place of every letter on a keyboard: neighbours differ by one, rows by more.
     const KEYS: [i16; 26] =
         [32, 68, 66, 34, 2, 35, 36, 37, 7, 38, 39, 40, 70, 69, 8, 9, 0, 3, 33, 4, 6, 67, 1, 65, 5, 64];
+    const VOWELS: u32 = 1 << 0 | 1 << 4 | 1 << 8 | 1 << 14 | 1 << 20 | 1 << 24;
+    let vowel = |b: &u8| b.is_ascii_lowercase() && VOWELS >> (b - b'a') & 1 == 1;
     let key = |b: u8| KEYS.get(usize::from(b.wrapping_sub(b'a'))).copied().unwrap_or(i16::MAX / 2);
     let steps = word.len() - 1;
     let mut misses = word.windows(2).filter(|pair| (key(pair[0]) - key(pair[1])).abs() != 1);
-    let lettered = word.iter().filter(|b| b.is_ascii_lowercase()).count();
-    lettered >= 5 && (!word.iter().any(|b| b"aeiouy".contains(b)) || misses.nth(steps / 5).is_none())
+    let hit = !word.iter().any(vowel) || misses.nth(steps / 5).is_none();
+    hit && word.iter().filter(|b| b.is_ascii_lowercase()).count() >= 5
 }
 
 /// Signs of text that nobody wrote for the record, and of an encoding that was lost on the way.
