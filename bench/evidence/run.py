@@ -8,7 +8,9 @@ Communities are made by make_community.py of the data folder (../shared/data bes
 the digits by digits.py here. Duplicates and leaks are removed from all arms before, as perfect gates would, and test rows
 that leakers sent are not scored. Arms, on test rows that nothing else has seen: *everything*, with the prior that
 cross-validation chooses on it, as `assay appraise` trains; *curated*; and *truth*, the right records alone with the prior
-that the value fold likes best. Variants: clean has no garbage, the numbers are percents of garbage, about.
+that the value fold likes best. Variants: clean has no garbage, the numbers are percents of garbage, about; `turned` (sets of texts,
+when asked for) is clean but for a third of the senders, all labels of whose second half are wrong, by one permutation for odd
+seeds and at random for even ones.
 One process per community on one thread, `--jobs` at once. Results go to bench/evidence/results, one file a community;
 what is there is not run again. `--report` prints the tables from there and runs nothing. `--review` also measures what looks at
 records gain, in the order of the evidence and in others; `--binary` is a bench built before.
@@ -94,6 +96,8 @@ def settings(maker, variant, seed):
 
 def community(name, variant, seed, most):
     """A folder with contributions, valid, test and right.txt."""
+    if variant == "turned":
+        return turned(community(name, "clean", seed, most), seed)
     folder = TARGET / "bench-evidence" / f"{name}-{most}-{variant}-{seed}"
     if (folder / "right.txt").exists():
         return folder
@@ -111,6 +115,32 @@ def community(name, variant, seed, most):
     keep(folder / "contributions.jsonl.gz", lambda row: kind[row["id"]] in KEPT)
     keep(folder / "test.jsonl.gz", lambda row: row["id"] not in leaked)
     (folder / "right.txt").write_text("".join(f"{i}\n" for i, k in kind.items() if k == "clean"))
+    return folder
+
+
+def turned(clean, seed):
+    """A clean community of texts in which a third of the senders turn bad half way."""
+    folder = clean.with_name(clean.name.replace("clean", "turned"))
+    if (folder / "right.txt").exists():
+        return folder
+    folder.mkdir()
+    for part in ("valid", "test"):
+        (folder / f"{part}.jsonl.gz").write_bytes((clean / f"{part}.jsonl.gz").read_bytes())
+    with gzip.open(clean / "contributions.jsonl.gz", "rt") as file:
+        rows = [json.loads(line) for line in file]
+    draw, senders = random.Random(seed), collections.defaultdict(list)
+    for row in rows:
+        senders[row["contributor"]].append(row)
+    labels, wrong = sorted({row["label"] for row in rows}), set()
+    for sender in draw.sample(sorted(senders), max(1, len(senders) // 3)):
+        mine, step = senders[sender], draw.randrange(1, len(labels))
+        for row in mine[len(mine) // 2 :]:
+            by = step if seed % 2 else draw.randrange(1, len(labels))
+            row["label"] = labels[(labels.index(row["label"]) + by) % len(labels)]
+            wrong.add(row["id"])
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "contributions.jsonl.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+    (folder / "right.txt").write_text("".join(f"{row['id']}\n" for row in rows if row["id"] not in wrong))
     return folder
 
 

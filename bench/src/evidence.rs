@@ -54,7 +54,14 @@ pub fn run(args: &Args) -> Result<()> {
     let path = PathOptions { lambda, nodes: 8, max_nodes: 8, ..PathOptions::default() };
     let valuation = value(train, fold, &path, &|_| {})?;
     let valued = cpu_seconds();
-    let community = Community { contributors: &case.sent_by, count: case.names.len(), clusters: None };
+    // The rows are in order of time.
+    let arrivals: Vec<u64> = (0..case.right.len() as u64).collect();
+    let community = Community {
+        contributors: &case.sent_by,
+        count: case.names.len(),
+        clusters: None,
+        arrivals: Some(&arrivals),
+    };
     let options = EvidenceOptions { lambda, ..EvidenceOptions::default() };
     let evidence = gather(train, fold, &valuation, &community, &options, &|_| {})?;
     let gathered = cpu_seconds();

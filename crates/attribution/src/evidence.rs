@@ -5,8 +5,8 @@
 //! 1. **Held-out predictions.** Models that saw neither a record nor anything else of its contributor (nor of its
 //!    cluster) say what its label should be; made credible on the value fold (`calibrate`), adapted to what the contributor
 //!    usually sends (`frequency`).
-//! 2. **A model of wrong records** (`noise`): each contributor has a share of wrong records, with a prior learned from all
-//!    contributors; habits of mislabelling; records without content, known by being unlike every row of the value fold
+//! 2. **A model of wrong records** (`noise`): each contributor has a share of wrong records, which may change from batch to
+//!    batch (`batches`), with a prior learned from all contributors; habits of mislabelling; records without content, known by being unlike every row of the value fold
 //!    (`content`) and by how little is foretold of them. The models are then fitted again with every record
 //!    weighted by the probability that it is right, and so on until little changes.
 //! 3. **Value** (`pool`): contributors' values with the benchmark's noise, shrunk towards each other.
@@ -16,6 +16,7 @@
 //!
 //! What rests on the value fold must be reported on the other: all scores here are of the fold that chose.
 
+mod batches;
 mod calibrate;
 mod content;
 mod crossfit;
@@ -33,7 +34,7 @@ use calibrate::Predictions;
 use content::Nearness;
 use crossfit::{CrossFit, HeldOut};
 pub use curate::{Choice, Curation, Trial, fit_to_fold};
-use noise::{Answers, Noise};
+use noise::{Answers, Noise, Order};
 pub use pool::{ContributorEvidence, Decision, Estimate, Reason, Review};
 
 /// Who sent what.
@@ -45,6 +46,8 @@ pub struct Community<'a> {
     pub count: usize,
     /// Cluster of like records that each record is in, if known: evidence on a record never comes from its cluster.
     pub clusters: Option<&'a [u32]>,
+    /// Place of each record in the order of arrival, if known: who came to send worse or better is judged batch by batch.
+    pub arrivals: Option<&'a [u64]>,
 }
 
 /// How evidence is gathered.
@@ -126,6 +129,9 @@ pub fn gather(
     let at = |done| on_progress(Progress { stage: "evidence", done, total: steps });
     let mut members = vec![Vec::new(); community.count];
     community.contributors.iter().enumerate().for_each(|(i, &c)| members[c as usize].push(i));
+    if let Some(arrivals) = community.arrivals {
+        members.iter_mut().for_each(|rows| rows.sort_by_key(|&i| arrivals[i]));
+    }
     let fold_of = crossfit::deal(train, community, options.folds);
     let mut judge = Judge {
         train,
@@ -134,6 +140,7 @@ pub fn gather(
         near: Nearness::new(train.features, value.features),
         fold_of: &fold_of,
         members: &members,
+        order: if community.arrivals.is_some() { Order::Arrival } else { Order::Unknown },
     };
     let bench = curate::Bench { train, value, options };
     let mut weights = vec![1.0; fold_of.len()];
@@ -175,6 +182,7 @@ fn check(
     let within = community.contributors.iter().all(|&c| (c as usize) < community.count);
     one_each("a contributor", within && community.contributors.len() == rows)?;
     one_each("a cluster", community.clusters.is_none_or(|c| c.len() == rows))?;
+    one_each("a place of arrival", community.arrivals.is_none_or(|a| a.len() == rows))?;
     one_each("a value", valuation.value_bits.len() == rows && valuation.marginal_bits.len() == rows)?;
     one_each("an answer", train.target.len() == rows && value.target.len() == value.features.rows())?;
     let same_task = Family::of(train.target, 1.0) == Family::of(value.target, 1.0);
@@ -202,6 +210,7 @@ struct Judge<'a> {
     near: Nearness,
     fold_of: &'a [u32],
     members: &'a [Vec<usize>],
+    order: Order,
 }
 
 impl Judge<'_> {
@@ -224,7 +233,7 @@ impl Judge<'_> {
         let guess = frequency::adapt(&mut predictions, labels, self.fold_of, self.members);
         let probabilities = &predictions.records;
         let answers = Answers::Classes { probabilities, labels, guess: &guess, kinds: &kinds, known: &known };
-        let noise = noise::fit(&answers, self.members, &usual, predictions.skill);
+        let noise = noise::fit(&answers, (self.members, self.order), &usual, predictions.skill);
         Noise { known, ..noise }
     }
 
@@ -244,7 +253,7 @@ impl Judge<'_> {
         // Numbers are standardised: without any skill the mean square is 1.
         let skill = (1.0 - variance).clamp(0.0, 1.0);
         let answers = Answers::Numbers { deviations: &deviations, variance };
-        Noise { known, ..noise::fit(&answers, self.members, &[], skill) }
+        Noise { known, ..noise::fit(&answers, (self.members, self.order), &[], skill) }
     }
 }
 

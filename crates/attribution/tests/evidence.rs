@@ -13,9 +13,14 @@ use common::{Set, classes, numbers};
 const CONTRIBUTORS: u32 = 8;
 
 fn found(train: &Set, fold: &Set, sent_by: &[u32]) -> Evidence {
+    found_in_order(train, fold, sent_by, None)
+}
+
+fn found_in_order(train: &Set, fold: &Set, sent_by: &[u32], arrivals: Option<&[u64]>) -> Evidence {
     let options = PathOptions { nodes: 8, max_nodes: 8, ..PathOptions::default() };
     let valuation = value(train.examples(), fold.value_fold(), &options, &|_| {}).unwrap();
-    let community = Community { contributors: sent_by, count: CONTRIBUTORS as usize, clusters: None };
+    let community =
+        Community { contributors: sent_by, count: CONTRIBUTORS as usize, clusters: None, arrivals };
     let options = EvidenceOptions::default();
     gather(train.examples(), fold.value_fold(), &valuation, &community, &options, &|_| {}).unwrap()
 }
@@ -45,6 +50,37 @@ fn a_flipper_is_held_and_nobody_else() {
     assert_ne!(evidence.curation.choice, Choice::All);
     assert!(evidence.curation.more_bits > 0.0);
     assert!(evidence.review.windows(2).all(|r| r[0].bits >= r[1].bits));
+}
+
+/// Labels of contributor 0 are random from its `first`-th record on.
+fn turned(mut set: Set, first: usize) -> Set {
+    if let Target::Classes { labels, count } = &mut set.target {
+        let later = labels.iter_mut().step_by(CONTRIBUTORS as usize).enumerate().skip(first);
+        later.for_each(|(k, y)| *y = (*y + 1 + (k * 7 % 5) as u32 % (*count as u32 - 1)) % *count as u32);
+    }
+    set
+}
+
+#[test]
+fn who_turns_bad_is_seen_where_the_order_is_known() {
+    let (train, fold) = (turned(classes(960, 6, 4, 5), 60), classes(300, 6, 4, 6));
+    let sent_by = senders(960);
+    let order: Vec<u64> = (0..960).collect();
+    let told = |evidence: &Evidence, from: usize, to: usize| {
+        (from..to).map(|k| evidence.wrong[k * CONTRIBUTORS as usize]).sum::<f64>() / (to - from) as f64
+    };
+    let known = found_in_order(&train, &fold, &sent_by, Some(&order));
+    let unknown = found(&train, &fold, &sent_by);
+    // Of 120 records the first 60 are right.
+    let apart = |e: &Evidence| told(e, 60, 120) - told(e, 0, 60);
+    assert!(apart(&known) > apart(&unknown), "{} {}", apart(&known), apart(&unknown));
+    assert!(told(&known, 0, 60) < 0.02 && told(&known, 60, 120) > 0.98, "{}", apart(&known));
+    let share = known.contributors[0].wrong_share;
+    assert!((share - 0.5).abs() < 0.05, "{share}");
+    // The order in which the rows are given says nothing; that of arrival does.
+    let reversed: Vec<u64> = order.iter().rev().copied().collect();
+    let mirrored = found_in_order(&train, &fold, &sent_by, Some(&reversed));
+    assert!((apart(&mirrored) - apart(&known)).abs() < 0.02);
 }
 
 #[test]
@@ -86,7 +122,7 @@ fn what_does_not_go_together_is_refused() {
     let path = PathOptions { nodes: 2, max_nodes: 2, ..PathOptions::default() };
     let valuation = value(train.examples(), fold.value_fold(), &path, &|_| {}).unwrap();
     let refused = |sent_by: &[u32], folds: usize, fold: &Set| {
-        let community = Community { contributors: sent_by, count: 8, clusters: None };
+        let community = Community { contributors: sent_by, count: 8, clusters: None, arrivals: None };
         let options = EvidenceOptions { folds, ..EvidenceOptions::default() };
         gather(train.examples(), fold.value_fold(), &valuation, &community, &options, &|_| {}).unwrap_err()
     };

@@ -135,7 +135,13 @@ fn evidence(
     let valuation = value(train, fold, &path, &quiet).map_err(NodeError::invalid)?;
     let senders = index(members.iter().map(|m| &m.author));
     let owner: Vec<u32> = members.iter().map(|m| senders[&m.author]).collect();
-    let who = Community { contributors: &owner, count: senders.len(), clusters: Some(clusters) };
+    let arrivals: Vec<u64> = (0..members.len() as u64).collect();
+    let who = Community {
+        contributors: &owner,
+        count: senders.len(),
+        clusters: Some(clusters),
+        arrivals: Some(&arrivals),
+    };
     let options = EvidenceOptions {
         lambda: fitted.prior.lambda,
         noise_variance: fitted.prior.noise_variance,

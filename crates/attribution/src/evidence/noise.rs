@@ -1,6 +1,6 @@
 //! Who sends wrong labels: a mixture model over the records of each contributor, its prior learned from all of them.
 //!
-//! Record i of contributor c is bad with probability pi_c. A good record has its label from the class probabilities
+//! Record i of contributor c is bad with probability pi_c (which may change from batch to batch: `batches`). A good record has its label from the class probabilities
 //! of models that never saw c. A bad one either has another label than its true one, by the habits of c (a table of
 //! confusions, drawn towards c's own label frequencies), or has no content and a guessed label. The prior of pi_c
 //! is a distribution on a grid, by maximum likelihood over contributors (nonparametric empirical Bayes; Robbins 1956,
@@ -9,6 +9,7 @@
 use assay_kernels::Mat;
 use rayon::prelude::*;
 
+use super::batches::{self, Judged};
 use super::content::KINDS;
 
 /// Steps of the grid of wrong shares; the first is 0, the last 1.
@@ -81,9 +82,23 @@ struct Population {
     wide: f64,
 }
 
+/// What the order of a contributor's records says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Nothing.
+    Unknown,
+    /// They came in this order: habits may have changed on the way.
+    Arrival,
+}
+
 /// Fits the model. `members[c]` are the records of contributor c, `skill` the share of what there is to know of the
 /// answers that the models know.
-pub(super) fn fit(answers: &Answers<'_>, members: &[Vec<usize>], usual: &[f64], skill: f64) -> Noise {
+pub(super) fn fit(
+    answers: &Answers<'_>,
+    (members, order): (&[Vec<usize>], Order),
+    usual: &[f64],
+    skill: f64,
+) -> Noise {
     let records: usize = members.iter().map(Vec::len).sum();
     let mut population = Population::new(answers, usual);
     let label_bits = match answers {
@@ -102,7 +117,7 @@ pub(super) fn fit(answers: &Answers<'_>, members: &[Vec<usize>], usual: &[f64], 
     };
     for _ in 0..ROUNDS {
         let found: Vec<Found> =
-            members.par_iter().map(|rows| person(answers, rows, &population, skill)).collect();
+            members.par_iter().map(|rows| person(answers, (rows, order), &population, skill)).collect();
         for (rows, found) in members.iter().zip(&found) {
             rows.iter().zip(&found.wrong).for_each(|(&i, &w)| noise.wrong[i] = w);
         }
@@ -174,7 +189,12 @@ impl Population {
     }
 }
 
-fn person(answers: &Answers<'_>, rows: &[usize], population: &Population, skill: f64) -> Found {
+fn person(
+    answers: &Answers<'_>,
+    (rows, order): (&[usize], Order),
+    population: &Population,
+    skill: f64,
+) -> Found {
     let (ratios, empty_part) = match answers {
         Answers::Classes { .. } => habits(answers, rows, population),
         Answers::Numbers { deviations, variance } => {
@@ -187,11 +207,14 @@ fn person(answers: &Answers<'_>, rows: &[usize], population: &Population, skill:
             (rows.iter().map(ratio).collect(), vec![0.0; rows.len()])
         }
     };
-    let believed = posterior(&ratios, &population.prior, 1.0);
     let wide = interval(&ratios, &population.prior, skill);
-    let wrong: Vec<f64> = ratios.iter().map(|&r| wrong_given(&believed, r)).collect();
+    let believed = match order {
+        Order::Arrival => batches::judge(&ratios, &population.prior),
+        Order::Unknown => Judged::unchanged(posterior(&ratios, &population.prior, 1.0)),
+    };
+    let wrong: Vec<f64> = ratios.iter().enumerate().map(|(k, &r)| wrong_given(believed.of(k), r)).collect();
     let empty = wrong.iter().zip(&empty_part).map(|(w, e)| w * e).collect();
-    Found { wrong, empty, posterior: believed, wide }
+    Found { wrong, empty, posterior: believed.whole, wide }
 }
 
 /// Posterior of the wrong share with the models' errors allowed for.
@@ -334,10 +357,10 @@ mod tests {
                 let first = members.iter().map(Vec::len).sum();
                 members.push((first..first + size).collect::<Vec<usize>>());
             }
-            let found = fit(&answers, &members, &[], 0.8);
+            let found = fit(&answers, (&members, Order::Unknown), &[], 0.8);
             let turned: Vec<Vec<usize>> =
                 members.iter().rev().map(|rows| rows.iter().rev().copied().collect()).collect();
-            let other = fit(&answers, &turned, &[], 0.8);
+            let other = fit(&answers, (&turned, Order::Unknown), &[], 0.8);
             for (a, b) in found.wrong.iter().zip(&other.wrong) {
                 prop_assert!((a - b).abs() < 1e-9);
             }
@@ -376,8 +399,8 @@ mod tests {
         all.extend(deviations(120, 1_000));
         let answers = Answers::Numbers { deviations: &all, variance: 0.4 };
         let clean: Vec<usize> = (120..240).collect();
-        let whole = fit(&answers, &[(0..120).collect(), clean.clone()], &[], 0.8);
-        let cut = fit(&answers, &[(0..60).collect(), (60..120).collect(), clean], &[], 0.8);
+        let whole = fit(&answers, (&[(0..120).collect(), clean.clone()], Order::Unknown), &[], 0.8);
+        let cut = fit(&answers, (&[(0..60).collect(), (60..120).collect(), clean], Order::Unknown), &[], 0.8);
         let share = mean(&whole.people[0]);
         assert!((share - 1.0 / 3.0).abs() < 0.08, "{share}");
         for half in &cut.people[..2] {
@@ -409,7 +432,7 @@ mod tests {
             kinds: &kinds,
             known: &known,
         };
-        let noise = fit(&answers, &members, &[1.0 / KINDS as f64; KINDS], 0.8);
+        let noise = fit(&answers, (&members, Order::Arrival), &[1.0 / KINDS as f64; KINDS], 0.8);
         assert!(mean(&noise.people[0]) > 0.95, "{}", mean(&noise.people[0]));
         assert!(noise.people[1..].iter().all(|p| mean(p) < 0.1));
         assert!(noise.wrong.iter().enumerate().all(|(i, w)| if i % 6 == 0 { *w > 0.9 } else { *w < 0.1 }));

@@ -7,7 +7,7 @@ use assay_attribution::{Valuation, ValueFold};
 use super::Settings;
 use super::contribute::Community;
 use super::gate::Gated;
-use super::train::Ready;
+use super::train::{Ready, arrivals};
 use super::value::{Values, senders};
 use crate::output::Failure;
 use crate::progress::Stage;
@@ -44,11 +44,12 @@ fn evidence(
     stage: &Stage,
 ) -> Result<Evidence, Failure> {
     let senders = senders(community, gated);
-    let clusters = gated.clusters();
+    let (clusters, arrivals) = (gated.clusters(), arrivals(community, gated));
     let who = evidence::Community {
         contributors: &senders,
         count: community.contributors.len(),
         clusters: Some(&clusters),
+        arrivals: Some(&arrivals),
     };
     let options = EvidenceOptions {
         lambda: ready.prior.lambda,

@@ -64,11 +64,16 @@ pub(crate) fn prepare(community: &Community, passed: &Gated, seed: u64) -> Resul
     Ok(Ready { featurizer, submitted, gated, valid, test, prior, answers, weights })
 }
 
-/// What is new in each record that passed, in order of arrival.
-fn new(community: &Community, gated: &Gated, rows: &Rows, valid: &Rows) -> Vec<f64> {
+/// Place of each record that passed in the order of arrival.
+pub(crate) fn arrivals(community: &Community, gated: &Gated) -> Vec<u64> {
     let mut arrival = vec![0; community.order.len()];
     community.order.iter().zip(0_u64..).for_each(|(&row, place)| arrival[row] = place);
-    let order: Vec<u64> = gated.kept.iter().map(|&row| arrival[row]).collect();
+    gated.kept.iter().map(|&row| arrival[row]).collect()
+}
+
+/// What is new in each record that passed, in order of arrival.
+fn new(community: &Community, gated: &Gated, rows: &Rows, valid: &Rows) -> Vec<f64> {
+    let order = arrivals(community, gated);
     let mut weights = canonical(&gated.clusters(), &order, ClusterRule::FirstComer);
     novelty::discount(&mut weights, rows.examples(), &order, ValueFold::new(valid.examples()));
     weights
