@@ -1,9 +1,11 @@
 //! The charter: the rules of one datanet, in TOML, integers only.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
-use crate::ids::DatanetId;
+use crate::ids::{Code, DatanetId};
 use crate::limits::{AMOUNT_MAX, CHARTER_BYTES_MAX, INTEGER_MAX, PPM};
 
 /// The rules of a datanet. `[task]`, `[gate]` and `[value]` are read by the stages that they steer.
@@ -101,11 +103,35 @@ pub struct GateRules {
     pub near_ppm: u32,
     /// Hold near duplicates for review instead of rejecting them.
     pub near_hold: bool,
+    /// Languages of texts, ISO 639-3, or `any`; where there are none, those of the sealed benchmark.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// What follows where a single text shows what a reason code names; a look by a person where it says nothing.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub text: BTreeMap<Code, TextAction>,
+}
+
+/// What follows from what a single text shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextAction {
+    /// Nothing.
+    Pass,
+    /// A reviewer decides.
+    Hold,
+    /// The record is not admitted.
+    Reject,
 }
 
 impl Default for GateRules {
     fn default() -> Self {
-        Self { text_bytes_max: 20_000, near_ppm: 0, near_hold: false }
+        Self {
+            text_bytes_max: 20_000,
+            near_ppm: 0,
+            near_hold: false,
+            languages: Vec::new(),
+            text: BTreeMap::new(),
+        }
     }
 }
 
@@ -211,6 +237,10 @@ impl BondRules {
     }
 }
 
+fn is_language(code: &str) -> bool {
+    code.len() == 3 && code.bytes().all(|b| b.is_ascii_lowercase())
+}
+
 impl Charter {
     /// Reads and checks a charter.
     pub fn parse(text: &str) -> Result<Self, CharterError> {
@@ -251,6 +281,10 @@ impl Charter {
             (self.audit.min_rank_ppm <= PPM, "[audit] min_rank_ppm is above one million".to_owned()),
             (self.gate.near_ppm <= PPM, "[gate] near_ppm is above one million".to_owned()),
             (self.gate.text_bytes_max > 0, "[gate] text_bytes_max must be above zero".to_owned()),
+            (
+                self.gate.languages.iter().all(|code| is_language(code)),
+                "[gate] languages must be codes of ISO 639-3, such as \"eng\", or \"any\"".to_owned(),
+            ),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
             Some((_, why)) => Err(why),

@@ -20,7 +20,7 @@ pub const SETTLED_PER_EVENT: usize = 12;
 /// Accounts named in the shares of one answer; what they leave goes by value.
 pub const ANSWER_SHARES_MAX: usize = 50;
 /// Distinct reason codes in one gate report.
-pub const REASONS_MAX: usize = 40;
+pub const REASONS_MAX: usize = 64;
 /// Bytes of a charter's text.
 pub const CHARTER_BYTES_MAX: usize = 7 * 1024;
 /// Bytes of an external reference, a reason code or a name.

@@ -46,6 +46,7 @@ impl Node {
         let parsed = Charter::parse(charter)
             .map_err(|e| NodeError::invalid(e).hint("see docs/CHARTER.md for a charter with every field"))?;
         let net = parsed.datanet.clone();
+        crate::gate::config(&parsed)?.validate().map_err(NodeError::invalid)?;
         check_fold(&parsed, &value, "value")?;
         check_fold(&parsed, &report, "report")?;
         self.account(owner)?;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use assay_ledger::charter::Charter;
+use assay_ledger::charter::{Charter, TextAction};
 use assay_ledger::command::Command;
 use assay_ledger::ids::{Code, DatanetId, TableRef};
-use assay_quality::{Finding, GateConfig, Gates, LabelRule, Reason, RecordView, Verdict};
+use assay_ledger::limits::REASONS_MAX;
+use assay_quality::{Action, Finding, GateConfig, Gates, LabelRule, Reason, RecordView, Verdict};
 use assay_store::columns::{self, ColumnTable, Values};
 
 use crate::cache::GateMemory;
@@ -74,7 +75,7 @@ impl Node {
         let rows: Vec<Reading> =
             sealed.value.iter().chain(&sealed.report).map(|row| Reading::of(task, &row.record)).collect();
         let views: Vec<RecordView<'_>> = rows.iter().map(Reading::view).collect();
-        let mut gates = Gates::new(config(&datanet.charter), &views).map_err(NodeError::invalid)?;
+        let mut gates = Gates::new(config(&datanet.charter)?, &views).map_err(NodeError::invalid)?;
         let mut places = Vec::new();
         for (&seq, contribution) in &datanet.contributions {
             if contribution.gate.is_none() {
@@ -194,8 +195,11 @@ fn verdicts_command(
     })
 }
 
-/// The gates that a charter asks for.
-fn config(charter: &Charter) -> GateConfig {
+// Any contribution may show every reason.
+const _: () = assert!(Reason::ALL.len() <= REASONS_MAX);
+
+/// The gates that a charter asks for; an error where it names a code that no text shows.
+pub(crate) fn config(charter: &Charter) -> Result<GateConfig> {
     let mut config = GateConfig::default();
     let task = &charter.task;
     config.schema.text_required = task.text.is_some();
@@ -210,5 +214,30 @@ fn config(charter: &Charter) -> GateConfig {
         config.near.reject_similarity = similarity.max(config.near.hold_similarity);
         config.near.hold_similarity = config.near.hold_similarity.min(similarity);
     }
-    config
+    let languages = &charter.gate.languages;
+    config.text.language.codes = match languages.as_slice() {
+        [] => None,
+        any if any.iter().any(|code| code == "any") => Some(Vec::new()),
+        named => Some(named.to_vec()),
+    };
+    for (code, &action) in &charter.gate.text {
+        let reason = Reason::from_code(code.as_str()).filter(|reason| reason.is_of_text());
+        let reason = reason.ok_or_else(|| no_sign(code))?;
+        config.text.actions.insert(reason, action_of(action));
+    }
+    Ok(config)
+}
+
+fn action_of(action: TextAction) -> Action {
+    match action {
+        TextAction::Pass => Action::Pass,
+        TextAction::Hold => Action::Hold,
+        TextAction::Reject => Action::Reject,
+    }
+}
+
+fn no_sign(code: &Code) -> NodeError {
+    let known = Reason::ALL.iter().filter(|reason| reason.is_of_text()).map(|reason| reason.code());
+    NodeError::invalid(format!("[gate.text] {code} is nothing that a text shows by itself"))
+        .hint(format!("use one of {}", known.collect::<Vec<_>>().join(", ")))
 }

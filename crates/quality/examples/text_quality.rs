@@ -15,8 +15,6 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
-use std::time::Instant;
 
 use assay_quality::{TextGate, TextRule, Verdict};
 
@@ -42,20 +40,12 @@ fn main() {
     }
 }
 
-/// CPU time of this thread, so that a busy machine measures the same; the clock where there is no such count.
-fn cpu_seconds() -> f64 {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let counted = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanos = counted.and_then(|line| line.split(' ').next()?.parse::<f64>().ok());
-    nanos.map_or_else(|| START.elapsed().as_secs_f64(), |nanos| nanos / 1e9)
-}
-
 fn print_set(set: &str, train: &[String], test: &[String], show: Option<&str>) {
     let sealed: Vec<&str> = test.iter().map(String::as_str).collect();
     let gate = TextGate::new(&TextRule::default(), &sealed);
-    let start = cpu_seconds();
+    let start = support::cpu_seconds();
     let found: Vec<_> = train.iter().map(|text| gate.check(text)).collect();
-    let micros = (cpu_seconds() - start) * 1e6 / train.len() as f64;
+    let micros = (support::cpu_seconds() - start) * 1e6 / train.len() as f64;
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for (text, (verdict, sign)) in
         train.iter().zip(&found).filter_map(|(text, found)| Some((text, (*found)?)))

@@ -44,6 +44,9 @@ pub enum Fault {
     /// More than [`limits::MAX_FILE_BYTES`] after decompression.
     #[error("is larger than {} MiB once unpacked", limits::MAX_FILE_BYTES >> 20)]
     FileTooLarge,
+    /// More than [`limits::MAX_UNPACK_RATIO`] times its own size after decompression.
+    #[error("unpacks to more than {} times its size", limits::MAX_UNPACK_RATIO)]
+    UnpacksTooFar,
     /// More than [`limits::MAX_ROWS`] records.
     #[error("has more than {} records", limits::MAX_ROWS)]
     TooManyRows,
@@ -149,6 +152,7 @@ impl Fault {
             Self::Truncated => "copy or download the file again; the end is missing",
             Self::Damaged(_) | Self::BadParquet(_) => "copy, download or write the file again",
             Self::FileTooLarge | Self::TooManyRows | Self::TooManyCells => "split it or take a sample",
+            Self::UnpacksTooFar => "unpack it, look at what it holds, and give the plain file",
             Self::TooManyColumns => "put an embedding into one array field, or drop columns",
             Self::RecordTooLong => "check the line breaks, or cut the record into shorter ones",
             Self::BadName => "name every field; an unnamed index column can be dropped",

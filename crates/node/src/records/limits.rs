@@ -2,6 +2,10 @@
 
 /// Bytes of one file after decompression; stops archives that unpack without end.
 pub const MAX_FILE_BYTES: u64 = 2 << 30;
+/// Times its own size that a file may unpack to, past [`UNPACKED_FREE_BYTES`]; tables that people keep reach 100.
+pub const MAX_UNPACK_RATIO: u64 = 250;
+/// Bytes that any file may unpack to.
+pub const UNPACKED_FREE_BYTES: u64 = 64 << 20;
 /// Bytes of one record as written (a JSON line, a CSV record with its line breaks).
 pub const MAX_RECORD_BYTES: usize = 8 << 20;
 /// Records in one file.
@@ -19,3 +23,8 @@ pub const MAX_NAME_BYTES: usize = 1024;
 const _: () = assert!(MAX_FILE_BYTES <= u32::MAX as u64);
 const _: () = assert!(MAX_RECORD_BYTES as u64 <= MAX_FILE_BYTES);
 const _: () = assert!(MAX_COLUMNS <= MAX_CELLS && MAX_VECTOR <= MAX_CELLS);
+
+/// Bytes of text that a file of so many bytes may hold once unpacked.
+pub(super) fn unpacked_max(packed_bytes: u64) -> u64 {
+    packed_bytes.saturating_mul(MAX_UNPACK_RATIO).saturating_add(UNPACKED_FREE_BYTES).min(MAX_FILE_BYTES)
+}

@@ -19,21 +19,32 @@ pub(super) fn read(file: &str, input: impl ChunkReader + 'static) -> Result<Reco
 
 fn read_rows(file: &str, input: impl ChunkReader + 'static) -> Result<RecordTable, RecordError> {
     let bad = |e: ::parquet::errors::ParquetError| Fault::BadParquet(e.to_string());
+    let text_max = limits::unpacked_max(input.len());
     let reader = SerializedFileReader::new(input).map_err(|e| bad(e).in_file(file))?;
     check_claims(&reader).map_err(|f| f.in_file(file))?;
     let mut table = TableBuilder::new();
     for field in reader.metadata().file_metadata().schema().get_fields() {
         table.declare(field.name()).map_err(|f| f.in_file(file).field(field.name()))?;
     }
-    let mut number = 0;
+    let claimed = reader.metadata().file_metadata().num_rows();
+    let (mut number, mut text) = (0, 0);
     for row in reader.get_row_iter(None).map_err(|e| bad(e).in_file(file))? {
         number += 1;
         let place = Place::Row(number);
         let row = row.map_err(|e| bad(e).at(file, place))?;
         for (name, field) in row.get_column_iter() {
+            // A dictionary of one long text unpacks to as much as the rows that name it.
+            text += text_bytes(field);
+            if text > text_max {
+                return Err(Fault::UnpacksTooFar.at(file, place).field(name));
+            }
             put(&mut table, name, field).map_err(|f| f.at(file, place).field(name))?;
         }
         table.end_row(place).map_err(|f| f.at(file, place))?;
+    }
+    if u64::try_from(claimed) != Ok(number) {
+        let lie = format!("it says that it has {claimed} rows, and has {number}");
+        return Err(Fault::BadParquet(lie).in_file(file));
     }
     table.finish(file).map_err(|f| f.in_file(file))
 }
@@ -56,6 +67,14 @@ fn check_claims<R: ChunkReader + 'static>(reader: &SerializedFileReader<R>) -> R
         return Err(Fault::FileTooLarge);
     }
     Ok(())
+}
+
+fn text_bytes(field: &Field) -> u64 {
+    match field {
+        Field::Str(text) => text.len() as u64,
+        Field::Bytes(bytes) => bytes.len() as u64,
+        _ => 0,
+    }
 }
 
 fn readable(codec: &Compression) -> bool {

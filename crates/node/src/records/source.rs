@@ -1,8 +1,10 @@
 //! Opening a record file: which format, which compression, and bounds on both.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 use super::error::{Fault, RecordError};
 use super::table::RecordTable;
@@ -36,18 +38,20 @@ pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<RecordTable, RecordError> 
 fn read_text(name: &str, mut input: impl BufRead) -> Result<RecordTable, RecordError> {
     let head = peek(&mut input).map_err(|f| f.in_file(name))?;
     let (gzip, zstd) = (head.starts_with(&GZIP), head.starts_with(&ZSTD));
+    let packed = Rc::new(Cell::new(0));
+    let input = Counted { input, bytes: Rc::clone(&packed) };
     if gzip {
-        read_plain(name, flate2::bufread::MultiGzDecoder::new(input))
+        read_plain(name, flate2::bufread::MultiGzDecoder::new(input), packed)
     } else if zstd {
         let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(|e| fault(&e).in_file(name))?;
-        read_plain(name, decoder)
+        read_plain(name, decoder, packed)
     } else {
-        read_plain(name, input)
+        read_plain(name, input, packed)
     }
 }
 
-fn read_plain(name: &str, input: impl Read) -> Result<RecordTable, RecordError> {
-    let mut input = BufReader::with_capacity(1 << 16, Bounded { input, left: limits::MAX_FILE_BYTES });
+fn read_plain(name: &str, input: impl Read, packed: Rc<Cell<u64>>) -> Result<RecordTable, RecordError> {
+    let mut input = BufReader::with_capacity(1 << 16, Bounded { input, packed, bytes: 0 });
     let head = peek(&mut input).map_err(|f| f.in_file(name))?;
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         return Err(Fault::UnknownFormat("UTF-16 text").in_file(name));
@@ -87,6 +91,7 @@ pub(super) fn fault(error: &io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Fault::Truncated,
         io::ErrorKind::FileTooLarge => Fault::FileTooLarge,
+        io::ErrorKind::QuotaExceeded => Fault::UnpacksTooFar,
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::Other => {
             Fault::Damaged(error.to_string())
         }
@@ -94,16 +99,48 @@ pub(super) fn fault(error: &io::Error) -> Fault {
     }
 }
 
-/// Fails once more than `left` bytes have come out.
+/// Counts the bytes of a file as they are used.
+struct Counted<R> {
+    input: R,
+    bytes: Rc<Cell<u64>>,
+}
+
+impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(buf)?;
+        self.bytes.set(self.bytes.get() + n as u64);
+        Ok(n)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.input.consume(amount);
+        self.bytes.set(self.bytes.get() + amount as u64);
+    }
+}
+
+/// Fails once more has come out than a file may hold, or than one of its size may.
 struct Bounded<R> {
     input: R,
-    left: u64,
+    packed: Rc<Cell<u64>>,
+    bytes: u64,
 }
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.input.read(buf)?;
-        self.left = self.left.checked_sub(n as u64).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.bytes += n as u64;
+        if self.bytes > limits::MAX_FILE_BYTES {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if self.bytes > limits::unpacked_max(self.packed.get()) {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
         Ok(n)
     }
 }

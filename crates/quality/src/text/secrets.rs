@@ -12,13 +12,17 @@ const SECRET_MAX: usize = 256;
 const ENTROPY_MIN: f32 = 3.3;
 
 pub(crate) fn find(text: &str, hits: &[Hit], found: &mut Vec<PersonalSpan>) {
-    for &hit in hits {
-        let span = match hit.phrase {
-            Phrase::KeyPrefix => key(text, hit),
-            Phrase::SecretName => named(text, hit),
-            _ => None,
-        };
-        found.extend(span.map(|span| PersonalSpan { span, reason: Reason::SecretKey }));
+    // What is inside a secret is not looked at again, so that a thousand first lines of keys are one key.
+    let mut covered = 0;
+    for &hit in hits.iter().filter(|hit| matches!(hit.phrase, Phrase::KeyPrefix | Phrase::SecretName)) {
+        if hit.start < covered {
+            continue;
+        }
+        let span = if hit.phrase == Phrase::KeyPrefix { key(text, hit) } else { named(text, hit) };
+        if let Some(span) = span {
+            covered = span.1 as usize;
+            found.push(PersonalSpan { span, reason: Reason::SecretKey });
+        }
     }
 }
 

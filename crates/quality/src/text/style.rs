@@ -116,8 +116,12 @@ fn is_random(run: &[u8]) -> bool {
     };
     let changes = run.windows(2).filter(|pair| class(&pair[0]) != class(&pair[1])).count();
     let marks = run.iter().filter(|b| class(b) == 3).count();
-    // Random base64 changes class at 3 of 5 steps and has a mark in 32; random hexadecimal digits change at 1 of 2.
-    changes * 4 >= run.len() && marks * 12 <= run.len() && run.iter().any(u8::is_ascii_digit)
+    let (digits, others) = (run.iter().any(u8::is_ascii_digit), run.iter().any(u8::is_ascii_alphabetic));
+    if digits && others && run.iter().all(u8::is_ascii_hexdigit) {
+        return true;
+    }
+    // Random base64 changes class at 3 of 5 steps and has a mark in 32.
+    digits && changes * 4 >= run.len() && marks * 12 <= run.len()
 }
 
 /// The share of letters in words that were hit and not written; `None` where there are too few to say.

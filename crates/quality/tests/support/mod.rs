@@ -10,6 +10,8 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Instant;
 
 use assay_quality::{Finding, GateConfig, Gates, RecordView, Verdict};
 use serde_json::Value;
@@ -197,4 +199,12 @@ pub(crate) fn texts(set: &str, fold: &str) -> Option<Vec<String>> {
     let field =
         |row: &Value| ["text", "instruction"].iter().find_map(|name| row[*name].as_str().map(str::to_string));
     Some(json_lines(&format!("{set}/{fold}.jsonl.gz"))?.iter().filter_map(field).collect())
+}
+
+/// CPU time of this thread, so that a busy machine measures the same; the clock where there is no such count.
+pub(crate) fn cpu_seconds() -> f64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let counted = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = counted.and_then(|line| line.split(' ').next()?.parse::<f64>().ok());
+    nanos.map_or_else(|| START.elapsed().as_secs_f64(), |nanos| nanos / 1e9)
 }

@@ -1,6 +1,7 @@
 //! The readers against files of every kind, whole, odd and broken.
 #![allow(clippy::unwrap_used)]
 
+mod adversary;
 mod fuzz;
 mod readers;
 mod roles;
