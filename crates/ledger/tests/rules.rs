@@ -186,7 +186,7 @@ fn contribute_gate_review() {
         let reasons = reasons.iter().map(|&(name, count)| (code(name), count)).collect::<BTreeMap<_, _>>();
         Command::Gate { datanet, contribution, passed, held, rejected, reasons, table }
     };
-    let many: Vec<String> = (0..41).map(|i| format!("r{i}")).collect();
+    let many: Vec<String> = (0..65).map(|i| format!("r{i}")).collect();
     let many: Vec<(&str, u32)> = many.iter().map(|name| (name.as_str(), 1)).collect();
     let cases = vec![
         (AUTHOR, contribute(&net(), 0), "a contribution has 1 to 2000"),
@@ -205,7 +205,7 @@ fn contribute_gate_review() {
         (OPERATOR, because(&[("a", 1)]), "explain 1 records, and 2 are held or rejected"),
         (OPERATOR, because(&[("a", 2), ("b", 0)]), "each has one reason"),
         (OPERATOR, because(&[("a", u32::MAX), ("b", 3)]), "each has one reason"),
-        (OPERATOR, because(&many), "has 41 codes; at most 40 fit"),
+        (OPERATOR, because(&many), "has 65 codes; at most 64 fit"),
         (
             AUTHOR,
             review(&net(), gated, 5, true),
