@@ -183,6 +183,10 @@ impl NearRule {
     /// Words of its own with which a text can still be rejected as a copy.
     pub const NOVEL_MAX: u32 = 2;
 
+    /// Least [`Likeness::resemblance`] of a long text to be held without a sign of tampering: the words must stand together
+    /// as well, for two texts on one subject share many.
+    pub const ALIKE_RESEMBLANCE_MIN: f32 = 0.28;
+
     /// The verdict over an alignment; `None` where the newer text stands on its own.
     pub(crate) fn judge(&self, likeness: &Likeness) -> Option<Degree> {
         let similarity = likeness.similarity();
@@ -197,7 +201,9 @@ impl NearRule {
         if tampered && (likeness.novel() <= Self::NOVEL_MAX || within(self.hold_novel_share)) {
             return Some(Degree::Possible);
         }
-        let alike = similarity >= self.long_hold_similarity && within(self.long_novel_share);
+        let alike = similarity >= self.long_hold_similarity
+            && within(self.long_novel_share)
+            && likeness.resemblance() >= Self::ALIKE_RESEMBLANCE_MIN;
         (likeness.least() >= self.long_words && alike).then_some(Degree::Alike)
     }
 

@@ -50,12 +50,12 @@
 //! | MedQuAD, answers of 200 words | 100%, 100% | 93%, 99% | 94%, 98% | 0.40%, 6.4% | 0.989 |
 //!
 //! Honest people ask a bank the same things in nearly the same words: about half of the clean rejections above are of that kind
-//! against the benchmark. Thresholds are the charter's to set; look-alike letters of other scripts, paraphrase and translation
-//! are beyond these gates.
+//! against the benchmark. Thresholds are the charter's to set; paraphrase and translation are beyond these gates.
 
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
 
 mod config;
+mod letters;
 mod likeness;
 mod near;
 mod normalise;
@@ -68,6 +68,7 @@ mod schema;
 mod sketch;
 mod text;
 mod verdict;
+mod words;
 
 pub use config::{BenchmarkRule, ConfigError, GateConfig, LabelRule, NearRule, RowRule, SchemaRule};
 pub use likeness::Likeness;
@@ -77,7 +78,7 @@ pub use overlap::BenchmarkIndex;
 pub use pipeline::Gates;
 pub use record::{RecordRef, RecordView};
 pub use rows::{RowIndex, RowScale};
-pub use sketch::{SLOTS, Sketch};
+pub use sketch::Sketch;
 pub use text::{
     Action, LanguageRule, Limit, PersonalData, PersonalSpan, RepetitionRule, Sign, StyleRule, TextGate,
     TextRule,

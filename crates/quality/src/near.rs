@@ -1,36 +1,34 @@
-//! An incremental index of texts for near duplicates: MinHash bands propose, [`Likeness`] decides.
+//! An incremental index of texts for near duplicates: shared keys propose, [`Likeness`] decides.
 //!
-//! Signatures are cut into [`BANDS`] bands of [`ROWS`] slots; two texts are candidates when a band agrees in full
-//! (Indyk and Motwani 1998), which happens with probability 1 - (1 - J^ROWS)^BANDS at resemblance J. Every step is
-//! bounded: a bucket keeps its first [`BUCKET_MAX`] texts (the first comers own content), and of all candidates the
-//! [`VERIFIED_MAX`] with the best estimates are aligned word by word. The order of insertion is the only order
+//! Every text is listed under the keys of its [`Sketch`]. A later text gathers the lists of its own keys; those that
+//! share the most with it are aligned word by word. Every step is bounded: a list keeps its first texts (the first
+//! comers own content), and at most [`ALIGNED_MAX`] are aligned. The order of insertion is the only order
 //! that matters, so one text at a time or a million give the same answers.
 
-use rustc_hash::FxHashMap;
+mod lists;
+mod texts;
 
-use crate::likeness::{Likeness, Words};
-use crate::sketch::{SLOTS, Signature, Sketch, mix};
+use crate::likeness::{Aligner, Likeness};
+use crate::sketch::Sketch;
+use lists::Lists;
+use texts::Texts;
 
-/// Bands of a signature.
-const BANDS: usize = 42;
-/// Slots of a band.
-const ROWS: usize = 3;
-/// Texts that one bucket keeps.
-const BUCKET_MAX: u32 = 64;
-/// Candidates of one query that are aligned word by word.
-const VERIFIED_MAX: usize = 16;
-/// Candidates below this estimated resemblance are dropped unseen.
-const ESTIMATE_MIN: f32 = 0.30;
-const NONE: u32 = u32::MAX;
-
-const _: () = assert!(BANDS * ROWS <= SLOTS);
+/// Texts that one query is aligned with.
+const ALIGNED_MAX: usize = 48;
+/// Texts under one pair of words: what more of them say is boilerplate.
+const PAIR_MAX: usize = 16;
+/// Texts under one band.
+const BAND_MAX: usize = 64;
+/// Least evidence, as [`rarity`] counts it, on which two texts are aligned.
+const PAIRS_MIN: u32 = 4;
+/// Bands that two short texts must share to be aligned.
+const BANDS_MIN: u32 = 1;
 
 /// Texts seen so far, numbered from 0 in order of insertion.
-#[derive(Default)]
 pub struct NearIndex {
-    texts: Vec<Box<str>>,
-    short: Bands,
-    long: Bands,
+    texts: Texts,
+    bands: Lists,
+    pairs: Lists,
 }
 
 /// The best match of a query.
@@ -44,33 +42,44 @@ pub struct NearMatch<S> {
     pub likeness: Likeness,
 }
 
+impl Default for NearIndex {
+    fn default() -> Self {
+        NearIndex { texts: Texts::default(), bands: Lists::new(BAND_MAX), pairs: Lists::new(PAIR_MAX) }
+    }
+}
+
 impl NearIndex {
     /// An empty index.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many texts it holds.
+    /// How many texts were inserted.
     pub fn len(&self) -> usize {
         self.texts.len()
     }
 
-    /// Whether it holds none.
+    /// Whether none was.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
 
     /// Adds a text and returns its number.
     pub fn insert(&mut self, sketch: &Sketch) -> u32 {
-        let id = self.texts.len() as u32;
-        self.texts.push(sketch.normal.clone());
-        if let Some(signature) = &sketch.short {
-            self.short.insert(id, signature);
-        }
-        if let Some(signature) = &sketch.long {
-            self.long.insert(id, signature);
-        }
+        let id = self.texts.push(&sketch.words, sketch.folded());
+        self.bands.insert(id, &sketch.bands);
+        self.pairs.insert(id, &sketch.pairs);
         id
+    }
+
+    /// Forgets a text: it is erased and never matches again. Its number is not given to another. `false` where there is none.
+    pub fn remove(&mut self, id: u32) -> bool {
+        let Some((_, text)) = self.texts.get(id) else { return false };
+        let sketch = Sketch::new(text);
+        self.bands.remove(id, &sketch.bands);
+        self.pairs.remove(id, &sketch.pairs);
+        self.texts.erase(id);
+        true
     }
 
     /// The best of the texts that `judge` does not turn down: by judgement, then by similarity, then the first comer.
@@ -83,10 +92,12 @@ impl NearIndex {
         if candidates.is_empty() {
             return None;
         }
-        let newer = Words::new(&sketch.normal);
+        self.texts.touch(&candidates);
+        let mut aligner = Aligner::new(&sketch.words, sketch.folded());
         let mut best: Option<NearMatch<S>> = None;
         for id in candidates {
-            let likeness = Likeness::of(&newer, &Words::new(&self.texts[id as usize]));
+            let Some((words, text)) = self.texts.get(id) else { continue };
+            let Some(likeness) = aligner.align(words, text) else { continue };
             let Some(judgement) = judge(id, &likeness) else { continue };
             let better = best.as_ref().is_none_or(|best| {
                 let by_judgement = judgement.cmp(&best.judgement);
@@ -101,86 +112,23 @@ impl NearIndex {
 
     /// The texts worth aligning, ascending.
     fn candidates(&self, sketch: &Sketch) -> Vec<u32> {
-        let mut found: Vec<(f32, u32)> = Vec::new();
-        for (bands, signature) in [(&self.short, &sketch.short), (&self.long, &sketch.long)] {
-            if let Some(signature) = signature {
-                bands.candidates(signature, &mut found);
-            }
-        }
-        found.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let mut ids: Vec<u32> = found.into_iter().take(VERIFIED_MAX).map(|(_, id)| id).collect();
+        let mut found = self.pairs.shared(&sketch.pairs, rarity, PAIRS_MIN);
+        found.extend(self.bands.shared(&sketch.bands, |_| 1, BANDS_MIN));
+        found.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        found.truncate(ALIGNED_MAX);
+        let mut ids: Vec<u32> = found.into_iter().map(|(id, _)| id).collect();
         ids.sort_unstable();
         ids.dedup();
         ids
     }
 }
 
-/// One scheme's bands: per band a map from key to a chain of entries, newest first.
-struct Bands {
-    heads: Vec<FxHashMap<u32, Bucket>>,
-    links: Vec<[u32; BANDS]>,
-    /// One byte of every slot (b-bit minwise hashing, Li and König 2010): estimates candidates from 128 bytes each.
-    prints: Vec<[u8; SLOTS]>,
-    ids: Vec<u32>,
-}
-
-struct Bucket {
-    head: u32,
-    len: u32,
-}
-
-impl Default for Bands {
-    fn default() -> Self {
-        let heads = (0..BANDS).map(|_| FxHashMap::default()).collect();
-        Bands { heads, links: Vec::new(), prints: Vec::new(), ids: Vec::new() }
+/// The evidence of a pair of words that so many texts have.
+fn rarity(texts: usize) -> u32 {
+    match texts {
+        0..=2 => 3,
+        3..=5 => 2,
+        6..=11 => 1,
+        _ => 1,
     }
-}
-
-impl Bands {
-    fn insert(&mut self, id: u32, signature: &Signature) {
-        let entry = self.ids.len() as u32;
-        let mut links = [NONE; BANDS];
-        for ((band, heads), link) in self.heads.iter_mut().enumerate().zip(&mut links) {
-            let bucket = heads.entry(band_key(signature, band)).or_insert(Bucket { head: NONE, len: 0 });
-            if bucket.len < BUCKET_MAX {
-                *link = bucket.head;
-                bucket.head = entry;
-                bucket.len += 1;
-            }
-        }
-        self.ids.push(id);
-        self.links.push(links);
-        self.prints.push(print(signature));
-    }
-
-    /// Appends (estimate, id) of every entry that shares a band and whose estimate is high enough.
-    fn candidates(&self, signature: &Signature, found: &mut Vec<(f32, u32)>) {
-        let mut entries: Vec<u32> = Vec::new();
-        for (band, heads) in self.heads.iter().enumerate() {
-            let mut entry = heads.get(&band_key(signature, band)).map_or(NONE, |bucket| bucket.head);
-            while entry != NONE {
-                entries.push(entry);
-                entry = self.links[entry as usize][band];
-            }
-        }
-        entries.sort_unstable();
-        entries.dedup();
-        let mine = print(signature);
-        for entry in entries {
-            let equal = mine.iter().zip(&self.prints[entry as usize]).filter(|(a, b)| a == b).count();
-            let estimate = equal as f32 / SLOTS as f32;
-            if estimate >= ESTIMATE_MIN {
-                found.push((estimate, self.ids[entry as usize]));
-            }
-        }
-    }
-}
-
-fn band_key(signature: &Signature, band: usize) -> u32 {
-    let rows = &signature.0[band * ROWS..(band + 1) * ROWS];
-    rows.iter().fold(band as u64, |key, &slot| mix(key ^ u64::from(slot))) as u32
-}
-
-fn print(signature: &Signature) -> [u8; SLOTS] {
-    signature.0.map(|slot| slot as u8)
 }

@@ -1,49 +1,62 @@
-//! Words, shingles and MinHash signatures of a text in normal form.
+//! Sketches: the few keys under which a text is found again when most of it is said a second time.
 //!
-//! The resemblance of two texts is the Jaccard index of their shingle sets; a MinHash signature estimates it
-//! (Broder 1997). Signatures are made by one-permutation hashing (Li, Owen, Zhang 2012), one hash per shingle
-//! however many slots there are, and empty slots are filled by optimal densification (Shrivastava 2017), so that each
-//! slot of two sets agrees with a probability equal to their Jaccard index.
+//! One kind of key does not serve all lengths.
 //!
-//! One kind of shingle does not serve all lengths:
-//! - **short** texts (up to [`SHORT_MAX_WORDS`] words) use character trigrams inside words: one slip, one
-//!   moved or one dropped word out of ten leaves most trigrams, whereas it breaks half of the word bigrams;
-//! - **long** texts (from [`LONG_MIN_WORDS`] words) use pairs of neighbouring words: all long texts of a language share
-//!   their trigrams.
+//! **Long** texts (from [`LONG_MIN_WORDS`] words) are found by pairs of neighbouring words. Of all pairs the [`pairs_kept`]
+//! with the least ranks are kept, a pair's rank being its hash over its weight: a coordinated weighted sample
+//! (priority sampling; Duffield, Lund, Thorup 2007), so that two texts keep the same of what they share. The weight
+//! of a pair grows with the length of its words, which is what is known of rarity without counting: `of the` is in every text.
 //!
-//! Texts in between are sketched both ways. Two texts without a common scheme differ in length by
+//! **Short** texts (up to [`SHORT_MAX_WORDS`] words) are found by character trigrams inside words: one slip, one moved or one
+//! dropped word out of ten leaves most trigrams, whereas it breaks half of the pairs. Trigrams are common, so a key stands for
+//! [`ROWS`] of them at once: a band of a MinHash signature (Broder 1997; Indyk and Motwani 1998), made by one-permutation
+//! hashing (Li, Owen, Zhang 2012) with optimal densification (Shrivastava 2017). Two texts share one of [`BANDS`] bands with
+//! probability 1 - (1 - J^3)^42 at resemblance J.
+//!
+//! Texts in between have both. Two texts without a common kind differ in length by
 //! more than 24 to 14, so that their word overlap (Dice) cannot exceed 2 * 13 / (13 + 25) = 0.68.
 
+use crate::letters::fold;
+use crate::words::{Token, Word, spans};
+pub(crate) use crate::words::{hash_bytes, mix, words};
+
 /// Slots of a signature.
-pub const SLOTS: usize = 128;
-/// Longest text, in words, with character shingles.
-pub(crate) const SHORT_MAX_WORDS: usize = 24;
-/// Shortest text, in words, with word shingles.
-pub(crate) const LONG_MIN_WORDS: usize = 14;
+const SLOTS: usize = BANDS * ROWS;
+/// Bands of a signature.
+pub(crate) const BANDS: usize = 42;
+/// Slots of a band.
+const ROWS: usize = 3;
+/// Longest text, in words, with trigrams.
+const SHORT_MAX_WORDS: usize = 24;
+/// Shortest text, in words, with pairs.
+const LONG_MIN_WORDS: usize = 14;
 
-/// A MinHash signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Signature(pub(crate) [u32; SLOTS]);
-
-/// A text in normal form with its signatures, ready to be compared or indexed.
+/// A text in normal form with its words and keys, ready to be compared or indexed.
 #[derive(Clone, Debug)]
 pub struct Sketch {
-    pub(crate) normal: Box<str>,
-    pub(crate) short: Option<Box<Signature>>,
-    pub(crate) long: Option<Box<Signature>>,
+    normal: Box<str>,
+    /// The text as it is compared, where that is not its normal form.
+    folded: Option<Box<str>>,
+    /// The words of the text as it is compared.
+    pub(crate) words: Box<[Token]>,
+    pub(crate) bands: Box<[u32]>,
+    pub(crate) pairs: Box<[u32]>,
 }
 
 impl Sketch {
     /// Sketches a text in normal form (see [`crate::normalise`]).
     pub fn new(normal: impl Into<Box<str>>) -> Self {
         let normal = normal.into();
-        let hashes: Vec<u64> = words(&normal).map(|word| hash_bytes(word.as_bytes())).collect();
-        let short = (!hashes.is_empty() && hashes.len() <= SHORT_MAX_WORDS)
-            .then(|| Box::new(Signature::of(words(&normal).flat_map(trigrams))));
-        let long = (hashes.len() >= LONG_MIN_WORDS).then(|| {
-            Box::new(Signature::of(hashes.windows(2).map(|pair| mix(pair[0].rotate_left(23) ^ pair[1]))))
-        });
-        Sketch { normal, short, long }
+        let folded = fold(&normal);
+        let list = spans(&folded);
+        let words = list.iter().map(|word| word.token(&folded)).collect();
+        let bands = if list.len() <= SHORT_MAX_WORDS { bands(&folded, &list) } else { Box::default() };
+        let pairs = if list.len() >= LONG_MIN_WORDS { pairs(&list) } else { Box::default() };
+        let folded = match folded {
+            std::borrow::Cow::Borrowed(_) => None,
+            std::borrow::Cow::Owned(folded) => Some(folded.into()),
+        };
+        Sketch { normal, folded, words, bands, pairs }
     }
 
     /// The text in normal form.
@@ -51,118 +64,79 @@ impl Sketch {
         &self.normal
     }
 
-    /// The estimated resemblance of two texts: the share of slots that agree, in the scheme that both have (the higher
-    /// of the two where they share both); 0 where they share none.
-    pub fn resemblance(&self, other: &Sketch) -> f32 {
-        let of = |a: &Option<Box<Signature>>, b: &Option<Box<Signature>>| match (a, b) {
-            (Some(a), Some(b)) => a.agreement(b),
-            _ => 0.0,
-        };
-        of(&self.short, &other.short).max(of(&self.long, &other.long))
+    /// The text as it is compared.
+    pub(crate) fn folded(&self) -> &str {
+        self.folded.as_deref().unwrap_or(&self.normal)
     }
 }
 
-impl Signature {
-    /// One-permutation MinHash of a set of 64-bit shingle hashes; repeats change nothing.
-    pub(crate) fn of(shingles: impl Iterator<Item = u64>) -> Self {
-        const EMPTY: u64 = u64::MAX;
-        let mut least = [EMPTY; SLOTS];
-        for shingle in shingles {
-            // Low bits choose the slot, high bits compete in it: the two must not depend on each other.
-            let slot = (shingle % SLOTS as u64) as usize;
-            least[slot] = least[slot].min(shingle >> 32);
+/// Pairs that are kept of a text of so many words.
+const fn pairs_kept(words: usize) -> usize {
+    16 + words / 16
+}
+
+/// The kept pairs of neighbouring words, ascending by key.
+fn pairs(list: &[Word]) -> Box<[u32]> {
+    let mut ranked: Vec<u64> = list.windows(2).map(|two| ranked(two[0], two[1])).collect();
+    let kept = pairs_kept(list.len());
+    if kept < ranked.len() {
+        ranked.select_nth_unstable(kept);
+        ranked.truncate(kept);
+    }
+    let mut keys: Vec<u32> = ranked.into_iter().map(|ranked| ranked as u32).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into()
+}
+
+/// A pair's rank in the high half, its key in the low half.
+fn ranked(first: Word, second: Word) -> u64 {
+    let hash = mix(first.hash.rotate_left(23) ^ second.hash);
+    let letters = first.len.min(8) + second.len.min(8);
+    let rank = (hash >> 32) / u64::from(letters * letters * letters * letters);
+    rank << 32 | hash & u64::from(u32::MAX)
+}
+
+/// A key per band of the signature over the trigrams.
+fn bands(text: &str, list: &[Word]) -> Box<[u32]> {
+    if list.is_empty() {
+        return Box::default();
+    }
+    let shingles = list.iter().flat_map(|word| trigrams(word.of(text)));
+    let signature = signature(shingles);
+    let key = |(band, rows): (usize, &[u32])| {
+        rows.iter().fold(band as u64, |key, &slot| mix(key ^ u64::from(slot))) as u32
+    };
+    signature.chunks(ROWS).enumerate().map(key).collect()
+}
+
+/// One-permutation MinHash of a set of 64-bit shingle hashes; repeats change nothing.
+fn signature(shingles: impl Iterator<Item = u64>) -> [u32; SLOTS] {
+    const EMPTY: u64 = u64::MAX;
+    let mut least = [EMPTY; SLOTS];
+    for shingle in shingles {
+        // Low bits choose the slot, high bits compete in it: the two must not depend on each other.
+        let slot = (((shingle & u64::from(u32::MAX)) * SLOTS as u64) >> 32) as usize;
+        least[slot] = least[slot].min(shingle >> 32);
+    }
+    let mut slots = [0; SLOTS];
+    if least.iter().all(|&value| value == EMPTY) {
+        return slots;
+    }
+    for (slot, out) in slots.iter_mut().enumerate() {
+        let mut source = slot;
+        let mut attempt = 0;
+        while least[source] == EMPTY {
+            attempt += 1;
+            source = (mix((slot as u64) << 32 | attempt) % SLOTS as u64) as usize;
         }
-        let mut slots = [0; SLOTS];
-        if least.iter().all(|&value| value == EMPTY) {
-            return Signature(slots);
-        }
-        for (slot, out) in slots.iter_mut().enumerate() {
-            let mut source = slot;
-            let mut attempt = 0;
-            while least[source] == EMPTY {
-                attempt += 1;
-                source = (mix((slot as u64) << 32 | attempt) % SLOTS as u64) as usize;
-            }
-            *out = least[source] as u32;
-        }
-        Signature(slots)
+        *out = least[source] as u32;
     }
-
-    /// The share of slots that agree.
-    pub(crate) fn agreement(&self, other: &Signature) -> f32 {
-        let equal = self.0.iter().zip(&other.0).filter(|(a, b)| a == b).count();
-        equal as f32 / SLOTS as f32
-    }
-}
-
-/// The words of a text in normal form. A word is a run of letters and digits with inner apostrophes; a number keeps its sign
-/// and its inner marks (`-5`, `1.5`, `10:30`), for digits are content; a symbol (`=`, `€`, an emoji) is a word of its
-/// own, and so is every character of a script written without spaces. Punctuation is none.
-pub(crate) fn words(normal: &str) -> impl Iterator<Item = &str> {
-    let mut rest = normal;
-    let mut before = ' ';
-    std::iter::from_fn(move || {
-        loop {
-            let first = rest.chars().next()?;
-            let end = word_end(rest, first, before);
-            let (word, tail) = rest.split_at(end.max(first.len_utf8()));
-            (rest, before) = (tail, first);
-            if end > 0 {
-                return Some(word);
-            }
-        }
-    })
-}
-
-/// Where the word ends that begins `rest` with the character `first`; 0 where none begins.
-fn word_end(rest: &str, first: char, before: char) -> usize {
-    let signed =
-        first == '-' && before.is_whitespace() && rest[1..].starts_with(|c: char| c.is_ascii_digit());
-    if is_unspaced(first) || (!first.is_alphanumeric() && !signed) {
-        return if is_unspaced(first) || is_symbol(first) { first.len_utf8() } else { 0 };
-    }
-    let mut end = first.len_utf8();
-    let mut last = first;
-    let mut chars = rest[end..].chars().peekable();
-    while let Some(c) = chars.next() {
-        let joins = |next: &char| {
-            if last.is_ascii_digit() {
-                matches!(c, '.' | ',' | ':' | '/') && next.is_ascii_digit()
-            } else {
-                is_apostrophe(c) && next.is_alphanumeric()
-            }
-        };
-        let inside = (c.is_alphanumeric() && !is_unspaced(c)) || chars.peek().is_some_and(joins);
-        if !inside {
-            break;
-        }
-        end += c.len_utf8();
-        last = c;
-    }
-    end
-}
-
-fn is_apostrophe(c: char) -> bool {
-    matches!(c, '\'' | '\u{2019}')
-}
-
-/// Marks that carry content by themselves. Of ASCII only arithmetic and money; outside it, all but punctuation.
-pub(crate) fn is_symbol(c: char) -> bool {
-    if c.is_ascii() {
-        return matches!(c, '$' | '%' | '&' | '+' | '<' | '=' | '>');
-    }
-    let punctuation = matches!(c, '\u{2010}'..='\u{205E}' | '\u{3000}'..='\u{303F}' | '\u{FF01}'..='\u{FF0F}' | '¿' | '¡' | '«' | '»' | '·' | '´' | '¨');
-    !punctuation && !c.is_alphanumeric() && !c.is_whitespace()
-}
-
-/// Thai, Lao, Myanmar, Khmer, kana and Han: scripts whose words have no space between them.
-fn is_unspaced(c: char) -> bool {
-    matches!(c, '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}'
-        | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+    slots
 }
 
 /// The character trigrams of one word, its two ends marked.
-pub(crate) fn trigrams(word: &str) -> impl Iterator<Item = u64> {
+fn trigrams(word: &str) -> impl Iterator<Item = u64> {
     const END: char = '\u{1}';
     let mut before = END;
     let mut shown = word.chars();
@@ -174,53 +148,11 @@ pub(crate) fn trigrams(word: &str) -> impl Iterator<Item = u64> {
     })
 }
 
-/// A 64-bit hash of bytes, fixed for ever: stored sketches depend on it. Not for defence against collisions by
-/// design, which only ever make two texts *candidates*; every verdict compares the texts themselves.
-pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
-    let mut hash = 0x9E37_79B9_7F4A_7C15 ^ bytes.len() as u64;
-    for chunk in bytes.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        hash = mix(hash ^ u64::from_le_bytes(word));
-    }
-    hash
-}
-
-/// A 64-bit mixer, fixed for ever: xorshift and multiply, twice.
-pub(crate) fn mix(mut x: u64) -> u64 {
-    x ^= x >> 32;
-    x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    x ^= x >> 32;
-    x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    x ^ (x >> 32)
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
-
-    fn list(text: &str) -> Vec<&str> {
-        words(text).collect()
-    }
-
-    #[test]
-    fn words_of_many_scripts() {
-        assert_eq!(
-            list("it's 'quoted', isn't it? 1.5 don’t"),
-            ["it's", "quoted", "isn't", "it", "1.5", "don’t"]
-        );
-        assert_eq!(list("日本 abc語x"), ["日", "本", "abc", "語", "x"]);
-        assert_eq!(
-            list("from -5 to 10:30, a-b x<3 €2, 7. 1,000/2"),
-            ["from", "-5", "to", "10:30", "a", "b", "x", "<", "3", "€", "2", "7", "1,000/2"]
-        );
-        assert_eq!(list("é ✓ 😀"), ["é", "✓", "😀"]);
-        assert_eq!(list("... '' — "), Vec::<&str>::new());
-        assert_eq!(list(""), Vec::<&str>::new());
-    }
 
     #[test]
     fn trigrams_mark_the_ends() {
@@ -230,18 +162,41 @@ mod tests {
     }
 
     #[test]
-    fn every_length_has_a_sketch() {
+    fn every_length_has_keys() {
         for count in [0, 1, 5, 13, 14, 24, 25, 500] {
             let text: Vec<String> = (0..count).map(|i| format!("word{i}")).collect();
             let sketch = Sketch::new(text.join(" "));
-            assert_eq!(sketch.short.is_some(), (1..=24).contains(&count), "{count}");
-            assert_eq!(sketch.long.is_some(), count >= 14, "{count}");
+            assert_eq!(sketch.bands.len(), if (1..=24).contains(&count) { BANDS } else { 0 }, "{count}");
+            let pairs = if count < 14 { 0 } else { pairs_kept(count).min(count - 1) };
+            assert_eq!(sketch.pairs.len(), pairs, "{count}");
         }
+    }
+
+    #[test]
+    fn what_looks_the_same_has_the_same_keys() {
+        let plain = "the copy of a page is kept in a box on the shelf beside the door of the old house";
+        let disguised = plain.replace('o', "о").replace('a', "а").replace('e', "ё");
+        assert_eq!(Sketch::new(plain).pairs, Sketch::new(disguised).pairs);
+    }
+
+    /// A half of the words of one text in another of the same length: the samples share their part of what is shared.
+    #[test]
+    fn samples_are_coordinated() {
+        let text = |from: usize| {
+            (from..from + 200).map(|i| format!("w{}", mix(i as u64) % 100_000)).collect::<Vec<_>>()
+        };
+        let keys =
+            |text: Vec<String>| Sketch::new(text.join(" ")).pairs.iter().copied().collect::<BTreeSet<u32>>();
+        let shared: usize =
+            (0..50).map(|k| keys(text(k * 1000)).intersection(&keys(text(k * 1000 + 100))).count()).sum();
+        // 99 of 199 pairs are shared, so about half of the kept ones.
+        let mean = shared as f64 / 50.0 / pairs_kept(200) as f64;
+        assert!((0.4..0.6).contains(&mean), "{mean}");
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
-        /// 128 slots: the estimate's standard deviation is at most 0.045, and we look at the mean of 24 signatures of
+        /// 126 slots: the estimate's standard deviation is at most 0.045, and we look at the mean of 24 signatures of
         /// differently hashed sets, so 0.045 is about five deviations.
         #[test]
         fn agreement_estimates_the_jaccard_index(shared in 0u64..200, only_a in 0u64..100, only_b in 0u64..100) {
@@ -250,8 +205,9 @@ mod tests {
             prop_assume!(!a.is_empty() && !b.is_empty());
             let truth = a.intersection(&b).count() as f64 / a.union(&b).count() as f64;
             let mean = (0..24u64).map(|salt| {
-                let sign = |set: &BTreeSet<u64>| Signature::of(set.iter().map(|x| mix(x ^ mix(salt + 77))));
-                f64::from(sign(&a).agreement(&sign(&b)))
+                let sign = |set: &BTreeSet<u64>| signature(set.iter().map(|x| mix(x ^ mix(salt + 77))));
+                let equal = sign(&a).iter().zip(sign(&b)).filter(|(a, b)| **a == *b).count();
+                equal as f64 / SLOTS as f64
             }).sum::<f64>() / 24.0;
             // With fewer shingles than slots the slots share their few sources, so the spread is that of the set.
             let spread = (truth * (1.0 - truth) / (a.union(&b).count().min(SLOTS) as f64 * 24.0)).sqrt();

@@ -1,0 +1,279 @@
+//! Words, and the hashes that stand for them.
+
+/// A word of a text: where it lies, in bytes, and its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Word {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+    pub(crate) hash: u64,
+}
+
+/// What a byte of ASCII can do in a word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Begins and continues a word.
+    Letter,
+    /// The same, and joins marks to a number.
+    Digit,
+    /// Is a word by itself.
+    Symbol,
+    /// Begins a number after white space.
+    Minus,
+    /// Ends a word, and is none.
+    Other,
+    /// Part of a character outside ASCII.
+    Wide,
+}
+
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Other; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' => Kind::Letter,
+            b'0'..=b'9' => Kind::Digit,
+            b'$' | b'%' | b'&' | b'+' | b'<' | b'=' | b'>' => Kind::Symbol,
+            b'-' => Kind::Minus,
+            0x80.. => Kind::Wide,
+            _ => Kind::Other,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+/// The words of a text in normal form, with their places and hashes. Agrees with [`words`], a byte at a time where
+/// the text is ASCII.
+pub(crate) fn spans(normal: &str) -> Vec<Word> {
+    let bytes = normal.as_bytes();
+    let mut found = Vec::with_capacity(bytes.len() / 5 + 1);
+    let mut at = 0;
+    while at < bytes.len() {
+        let end = match KINDS[bytes[at] as usize] {
+            Kind::Letter | Kind::Digit => ascii_end(normal, at),
+            Kind::Symbol => Some(at + 1),
+            Kind::Other => None,
+            Kind::Minus | Kind::Wide => wide_end(normal, at),
+        };
+        match end {
+            Some(end) => {
+                found.push(Word { start: at as u32, len: (end - at) as u32, hash: hash_at(bytes, at, end) });
+                at = end;
+            }
+            None => at += normal[at..].chars().next().map_or(1, char::len_utf8),
+        }
+    }
+    found
+}
+
+/// Where the word ends that begins with a letter or digit of ASCII.
+fn ascii_end(normal: &str, at: usize) -> Option<usize> {
+    let bytes = normal.as_bytes();
+    let kind = |at: usize| bytes.get(at).map_or(Kind::Other, |&byte| KINDS[byte as usize]);
+    let mut end = at + 1;
+    loop {
+        while matches!(kind(end), Kind::Letter | Kind::Digit) {
+            end += 1;
+        }
+        let next = kind(end + 1);
+        let joins = match bytes.get(end) {
+            Some(_) if kind(end) == Kind::Wide || next == Kind::Wide => return wide_end(normal, at),
+            Some(b'\'') => kind(end - 1) != Kind::Digit && matches!(next, Kind::Letter | Kind::Digit),
+            Some(b'.' | b',' | b':' | b'/') => kind(end - 1) == Kind::Digit && next == Kind::Digit,
+            _ => false,
+        };
+        if !joins {
+            return Some(end);
+        }
+        end += 2;
+    }
+}
+
+/// Where the word ends that begins here, if one does, by characters.
+fn wide_end(normal: &str, at: usize) -> Option<usize> {
+    let first = normal[at..].chars().next()?;
+    let before = normal[..at].chars().next_back().unwrap_or(' ');
+    Some(word_end(&normal[at..], first, before)).filter(|&len| len > 0).map(|len| at + len)
+}
+
+/// The words of a text in normal form. A word is a run of letters and digits with inner apostrophes; a number keeps its sign
+/// and its inner marks (`-5`, `1.5`, `10:30`), for digits are content; a symbol (`=`, `€`, an emoji) is a word of its
+/// own, and so is every character of a script written without spaces. Punctuation is none.
+pub(crate) fn words(normal: &str) -> impl Iterator<Item = &str> {
+    let mut rest = normal;
+    let mut before = ' ';
+    std::iter::from_fn(move || {
+        loop {
+            let first = rest.chars().next()?;
+            let end = word_end(rest, first, before);
+            let (word, tail) = rest.split_at(end.max(first.len_utf8()));
+            (rest, before) = (tail, first);
+            if end > 0 {
+                return Some(word);
+            }
+        }
+    })
+}
+
+/// Where the word ends that begins `rest` with the character `first`; 0 where none begins.
+fn word_end(rest: &str, first: char, before: char) -> usize {
+    let signed =
+        first == '-' && before.is_whitespace() && rest[1..].starts_with(|c: char| c.is_ascii_digit());
+    if is_unspaced(first) || (!first.is_alphanumeric() && !signed) {
+        return if is_unspaced(first) || is_symbol(first) { first.len_utf8() } else { 0 };
+    }
+    let mut end = first.len_utf8();
+    let mut last = first;
+    let mut chars = rest[end..].chars().peekable();
+    while let Some(c) = chars.next() {
+        let joins = |next: &char| {
+            if last.is_ascii_digit() {
+                matches!(c, '.' | ',' | ':' | '/') && next.is_ascii_digit()
+            } else {
+                is_apostrophe(c) && next.is_alphanumeric()
+            }
+        };
+        let inside = (c.is_alphanumeric() && !is_unspaced(c)) || chars.peek().is_some_and(joins);
+        if !inside {
+            break;
+        }
+        end += c.len_utf8();
+        last = c;
+    }
+    end
+}
+
+fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '\u{2019}')
+}
+
+/// Marks that carry content by themselves. Of ASCII only arithmetic and money; outside it, all but punctuation.
+pub(crate) fn is_symbol(c: char) -> bool {
+    if c.is_ascii() {
+        return matches!(c, '$' | '%' | '&' | '+' | '<' | '=' | '>');
+    }
+    let punctuation = matches!(c, '\u{2010}'..='\u{205E}' | '\u{3000}'..='\u{303F}' | '\u{FF01}'..='\u{FF0F}' | '¿' | '¡' | '«' | '»' | '·' | '´' | '¨');
+    !punctuation && !c.is_alphanumeric() && !c.is_whitespace()
+}
+
+/// Thai, Lao, Myanmar, Khmer, kana and Han: scripts whose words have no space between them.
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}'
+        | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+/// A 64-bit hash of bytes, fixed for ever: stored sketches depend on it. Not for defence against collisions by
+/// design: whoever makes a word collide makes a text look *more* like a copy, and it is their own text.
+pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
+    hash_at(bytes, 0, bytes.len())
+}
+
+/// The hash of `bytes[start..end]`; reads whole words of 8 bytes where there are as many behind.
+fn hash_at(bytes: &[u8], start: usize, end: usize) -> u64 {
+    let mut hash = 0x9E37_79B9_7F4A_7C15 ^ (end - start) as u64;
+    let mut at = start;
+    while at < end {
+        let left = (end - at).min(8);
+        let chunk = match bytes.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
+            Some(chunk) => u64::from_le_bytes(chunk) & (u64::MAX >> (64 - 8 * left)),
+            None => bytes[at..end].iter().rev().fold(0, |chunk, &byte| chunk << 8 | u64::from(byte)),
+        };
+        hash = mix(hash ^ chunk);
+        at += left;
+    }
+    hash
+}
+
+/// A 64-bit mixer, fixed for ever: xorshift and multiply, twice.
+pub(crate) fn mix(mut x: u64) -> u64 {
+    x ^= x >> 32;
+    x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    x ^= x >> 32;
+    x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    x ^ (x >> 32)
+}
+
+impl Word {
+    /// The word itself, out of its text.
+    pub(crate) fn of<'a>(&self, text: &'a str) -> &'a str {
+        &text[self.start as usize..][..self.len as usize]
+    }
+
+    /// The word where texts are aligned.
+    pub(crate) fn token(&self, text: &str) -> Token {
+        let first = u32::from(text.as_bytes()[self.start as usize] & 31);
+        Token((self.hash >> 32) as u32 & !255 | first << 3 | (self.len.min(8) - 1))
+    }
+}
+
+/// A word where texts are aligned: 24 bits of its hash, 5 of its first letter and 3 of its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token(pub(crate) u32);
+
+impl Token {
+    /// Its letters, in bytes, up to 8: what it weighs. Longer words say more.
+    pub(crate) fn weight(self) -> u32 {
+        (self.0 & 7) + 1
+    }
+
+    /// Whether two words may be one slip apart, as far as this can be seen without their letters.
+    pub(crate) fn may_slip(self, other: Token) -> bool {
+        let lengths = self.weight().abs_diff(other.weight());
+        (self.0 ^ other.0) & 0xF8 == 0 && lengths <= 4 && self.weight().max(other.weight()) >= 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn list(text: &str) -> Vec<&str> {
+        words(text).collect()
+    }
+
+    #[test]
+    fn words_of_many_scripts() {
+        assert_eq!(
+            list("it's 'quoted', isn't it? 1.5 don’t"),
+            ["it's", "quoted", "isn't", "it", "1.5", "don’t"]
+        );
+        assert_eq!(list("日本 abc語x"), ["日", "本", "abc", "語", "x"]);
+        assert_eq!(
+            list("from -5 to 10:30, a-b x<3 €2, 7. 1,000/2"),
+            ["from", "-5", "to", "10:30", "a", "b", "x", "<", "3", "€", "2", "7", "1,000/2"]
+        );
+        assert_eq!(list("é ✓ 😀"), ["é", "✓", "😀"]);
+        assert_eq!(list("... '' — "), Vec::<&str>::new());
+        assert_eq!(list(""), Vec::<&str>::new());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn spans_are_the_words(
+            marked in "[ab1'.,:/’é<-]{0,12}",
+            ascii in "[ -~]{0,60}",
+            any in "\\PC{0,30}",
+        ) {
+            for text in [marked, ascii, any] {
+                let found: Vec<(&str, u64)> = spans(&text).iter().map(|word| (word.of(&text), word.hash)).collect();
+                let wanted: Vec<(&str, u64)> = words(&text).map(|word| (word, hash_bytes(word.as_bytes()))).collect();
+                prop_assert_eq!(found, wanted);
+            }
+        }
+
+        /// The same with chunks put together by hand.
+        #[test]
+        fn hashes_read_whole_words(before in "[a-z]{0,9}", word in "[a-z]{0,30}", after in "[a-z]{0,9}") {
+            let text = [before.as_str(), &word, &after].concat();
+            let mut wanted = 0x9E37_79B9_7F4A_7C15 ^ word.len() as u64;
+            for chunk in word.as_bytes().chunks(8) {
+                let mut padded = [0; 8];
+                padded[..chunk.len()].copy_from_slice(chunk);
+                wanted = mix(wanted ^ u64::from_le_bytes(padded));
+            }
+            prop_assert_eq!(hash_at(text.as_bytes(), before.len(), before.len() + word.len()), wanted);
+        }
+    }
+}
