@@ -56,7 +56,7 @@ impl Spot {
 
     fn sign(&self, reason: Reason, visible: u32) -> Option<Sign> {
         let span = self.first?;
-        Some(Sign { reason, span, score: self.count as f32 / visible.max(1) as f32 })
+        Some(Sign { reason, span, score: (self.count as f32 / visible.max(1) as f32).min(1.0) })
     }
 }
 

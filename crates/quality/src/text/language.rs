@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::rule::LanguageRule;
 use super::shape::Shape;
 
-/// Bytes from the middle of a text that a guess and a second opinion read: a page says what language a book is in.
-const GUESS_BYTES: usize = 128;
+/// Bytes from the middle of a text that a first guess reads, and those after it: a page says what language a book is in.
+const GUESS_BYTES: usize = 96;
 const OPINION_BYTES: usize = 512;
 
 /// Sealed texts that are asked at most.
@@ -39,7 +39,11 @@ impl Languages {
         if self.codes.is_empty() || shape.letters < rule.letters_min {
             return None;
         }
-        let guess = whichlang::detect_language(middle(shape.text, GUESS_BYTES)).three_letter_code();
+        let guess = |bytes| whichlang::detect_language(middle(shape.text, bytes)).three_letter_code();
+        if self.guessed && self.has(guess(GUESS_BYTES)) {
+            return None;
+        }
+        let guess = guess(OPINION_BYTES);
         if self.guessed && self.has(guess) {
             return None;
         }

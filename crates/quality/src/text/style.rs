@@ -134,7 +134,7 @@ fn mashed(shape: &Shape<'_>) -> Option<f32> {
     let text = shape.text.as_bytes();
     let small = shape.words.iter().filter(|word| word.len() >= 5 && word.kinds | SMALL == SMALL);
     let mashed = small.filter(|word| is_mashed(&text[word.start as usize..word.end as usize]));
-    Some(mashed.map(Word::len).sum::<u32>() as f32 / shape.letters as f32)
+    Some((mashed.map(Word::len).sum::<u32>() as f32 / shape.letters as f32).min(1.0))
 }
 
 /// No vowel, or four of five steps between neighbours on one row of a keyboard. Most words fail both within a few letters.

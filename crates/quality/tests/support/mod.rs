@@ -10,8 +10,6 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::LazyLock;
-use std::time::Instant;
 
 use assay_quality::{Finding, GateConfig, Gates, RecordView, Verdict};
 use serde_json::Value;
@@ -201,10 +199,8 @@ pub(crate) fn texts(set: &str, fold: &str) -> Option<Vec<String>> {
     Some(json_lines(&format!("{set}/{fold}.jsonl.gz"))?.iter().filter_map(field).collect())
 }
 
-/// CPU time of this thread, so that a busy machine measures the same; the clock where there is no such count.
+/// CPU time of this thread, so that a busy machine measures the same.
 pub(crate) fn cpu_seconds() -> f64 {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let counted = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanos = counted.and_then(|line| line.split(' ').next()?.parse::<f64>().ok());
-    nanos.map_or_else(|| START.elapsed().as_secs_f64(), |nanos| nanos / 1e9)
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
