@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use assay_attribution::answer::{AnswerOptions, PathState, half_subsets, lost_without, retrained_bits, top};
+use assay_attribution::answer::{
+    AnswerOptions, PathState, Top, half_subsets, lost_without, retrained_bits, top,
+};
 use assay_attribution::lds::{lds, predictions};
 use assay_attribution::method::{Setting, by_name};
 use assay_attribution::{Examples, ValueFold};
@@ -40,6 +42,9 @@ pub struct Args {
     /// Half subsets to retrain for the linear datamodeling score; none, no score.
     #[arg(long, default_value_t = 0)]
     subsets: usize,
+    /// How long answers take, and how near they are: of files, too.
+    #[arg(long)]
+    quick: bool,
     /// Records named for an answer.
     #[arg(long, default_value_t = 20)]
     named: usize,
@@ -57,10 +62,9 @@ pub fn run(args: &Args) -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
     let case = case(args)?;
     std::fs::create_dir_all(&args.out)?;
-    let speed = args.folder.is_none() && args.files.is_none();
     let report = if args.subsets > 0 {
         scores(args, &case)?
-    } else if speed {
+    } else if args.quick || (args.folder.is_none() && args.files.is_none()) {
         times(args, &case)?
     } else {
         removals(args, &case)?
@@ -254,9 +258,7 @@ fn removals(args: &Args, case: &Case) -> Result<serde_json::Value> {
         let (less, se) = mean_se(ours.iter().zip(&lost).map(|(a, b)| a - b));
         report.insert(name.into(), serde_json::json!({ "bits": mean, "path_more": less, "se": se }));
     }
-    Ok(
-        serde_json::json!({ "lost": report, "queries": asked.1.len(), "named": args.named, "anchors": quick.anchors() }),
-    )
+    Ok(serde_json::json!({ "lost": report, "queries": asked.1.len(), "named": args.named }))
 }
 
 fn sum(a: &Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
@@ -282,55 +284,71 @@ fn mean_se(of: impl Iterator<Item = f64>) -> (f64, f64) {
 /// CPU time of an answer, one at a time by the quick way and in a batch by the exact one, and how they agree.
 fn times(args: &Args, case: &Case) -> Result<serde_json::Value> {
     let options = AnswerOptions { lambda: args.lambda, ..AnswerOptions::default() };
-    let clock = |work: &mut dyn FnMut() -> Result<()>| -> Result<f64> {
-        let before = cpu_seconds();
-        work()?;
-        Ok(cpu_seconds() - before)
-    };
-    let (mut state, mut quick, mut exact) = (None, None, None);
-    let path_s = clock(&mut || {
-        state = Some(PathState::cache(case.records(), &options, &|_| {})?);
-        Ok(())
-    })?;
-    let state = state.ok_or("a path")?;
-    let quick_s = clock(&mut || {
-        quick = Some(state.quick(case.records(), &|_| {})?);
-        Ok(())
-    })?;
-    let quick = quick.ok_or("a quick way")?;
+    let before = cpu_seconds();
+    let state = PathState::cache(case.records(), &options, &|_| {})?;
+    let path_s = cpu_seconds() - before;
+    let quick = state.quick(case.records(), &|_| {})?;
+    let quick_s = cpu_seconds() - before - path_s;
     let Target::Classes { count, .. } = case.valid.1 else { return Err("classes are needed".into()) };
-    let said = Target::Classes { labels: state.model().classes(&case.valid.0), count };
-    let exact_s = clock(&mut || {
-        exact = Some(state.attribute(&case.valid.0, &said, &|_| {})?);
-        Ok(())
-    })?;
-    let exact = exact.ok_or("answers")?;
-    let queries = said.len();
-    let (mut seconds, mut shared, mut mass, mut closure) = (Vec::new(), 0, 0.0_f64, 0.0_f64);
-    for q in 0..queries {
-        let (question, answer) = (case.valid.0.select(&[q]), said.select(&[q]));
-        let mut least = f64::INFINITY;
-        let mut found = None;
-        for _ in 0..3 {
-            least = least.min(clock(&mut || {
-                let near = quick.attribute(&question, &answer)?;
-                found = Some((top(near.bits.row(0), |_| true, args.named), near.closure_bits[0]));
-                Ok(())
-            })?);
-        }
-        seconds.push(least);
-        let (near, missed) = found.ok_or("an answer")?;
-        let named = top(exact.bits.row(q), |_| true, args.named);
-        shared += named.records.iter().filter(|i| near.records.contains(i)).count();
-        mass = mass.max((named.covered - near.covered).abs());
-        closure = closure.max(missed);
+    let queries = case.valid.0.select(&shuffled(case.valid.1.len(), 5, args.queries));
+    let said = Target::Classes { labels: state.model().classes(&queries), count };
+    let before = cpu_seconds();
+    let exact = state.attribute(&queries, &said, &|_| {})?;
+    let exact_s = cpu_seconds() - before;
+    let (mut ms, mut near) = (Vec::new(), Vec::new());
+    for q in 0..said.len() {
+        let (question, answer) = (queries.select(&[q]), said.select(&[q]));
+        let before = cpu_seconds();
+        let found = quick.attribute(&question, &answer)?;
+        let named = top(found.bits.row(0), |_| true, args.named);
+        ms.push(1e3 * (cpu_seconds() - before));
+        near.push(compared(exact.bits.row(q), found.bits.row(0), &named, found.closure_bits[0]));
     }
-    seconds.sort_by(f64::total_cmp);
+    let column = |of: fn(&Near) -> f64| near.iter().map(of).collect::<Vec<f64>>();
+    let mean = |of: fn(&Near) -> f64| mean_se(column(of).into_iter()).0;
+    let most = |of: fn(&Near) -> f64| column(of).into_iter().fold(0.0, f64::max);
+    ms.sort_by(f64::total_cmp);
+    let part = |p: f64| ms[((ms.len() - 1) as f64 * p) as usize];
     Ok(serde_json::json!({
-        "records": case.train.1.len(), "features": case.train.0.cols(), "queries": queries,
-        "path_cpu_s": path_s, "quick_once_cpu_s": quick_s, "anchors": quick.anchors(),
-        "exact_ms": 1e3 * exact_s / queries as f64, "quick_ms_median": 1e3 * seconds[queries / 2],
-        "quick_ms_least": 1e3 * seconds[0], "quick_ms_most": 1e3 * seconds[queries - 1],
-        "named_shared": shared as f64 / (queries * args.named) as f64, "covered_off_most": mass, "closure_most_bits": closure,
+        "records": case.train.1.len(), "features": case.train.0.cols(), "classes": count, "queries": said.len(),
+        "path_cpu_s": path_s, "quick_once_cpu_s": quick_s, "exact_ms": 1e3 * exact_s / said.len() as f64,
+        "quick_ms": { "p50": part(0.5), "p99": part(0.99), "least": part(0.0) },
+        "off": { "mean": mean(|n| n.off), "most": most(|n| n.off) },
+        "correlation": { "mean": mean(|n| n.correlation), "least": 1.0 - most(|n| 1.0 - n.correlation) },
+        "named_shared": mean(|n| n.shared), "covered_off": { "mean": mean(|n| n.covered), "most": most(|n| n.covered) },
+        "closure_bits": { "mean": mean(|n| n.closure), "most": most(|n| n.closure) },
+        "closure_of_moved": { "mean": mean(|n| n.closure / n.moved), "most": most(|n| n.closure / n.moved) },
+        "exact_closure_bits_most": exact.closure_bits.iter().copied().fold(0.0, f64::max),
     }))
+}
+
+/// How near one answer came.
+struct Near {
+    /// Norm of the difference over the norm.
+    off: f64,
+    correlation: f64,
+    /// Part of the named that both name.
+    shared: f64,
+    /// Difference of the covered mass.
+    covered: f64,
+    closure: f64,
+    /// Bits for and against, without their signs.
+    moved: f64,
+}
+
+fn compared(exact: &[f64], near: &[f64], named: &Top, closure: f64) -> Near {
+    let own = top(exact, |_| true, named.records.len());
+    let sum = |of: &dyn Fn(f64, f64) -> f64| exact.iter().zip(near).map(|(a, b)| of(*a, *b)).sum::<f64>();
+    let n = exact.len() as f64;
+    let (a, b) = (sum(&|a, _| a) / n, sum(&|_, b| b) / n);
+    let spread = sum(&|x, _| (x - a).powi(2)) * sum(&|_, y| (y - b).powi(2));
+    let both = own.records.iter().filter(|i| named.records.contains(i)).count();
+    Near {
+        off: (sum(&|a, b| (a - b).powi(2)) / sum(&|a, _| a * a)).sqrt(),
+        correlation: sum(&|x, y| (x - a) * (y - b)) / spread.sqrt(),
+        shared: both as f64 / own.records.len().max(1) as f64,
+        covered: (own.covered - named.covered).abs(),
+        closure,
+        moved: sum(&|a, _| a.abs()),
+    }
 }

@@ -8,7 +8,7 @@ use assay_attribution::{
     AnswerOptions, Examples, Folds, LeaveOutOptions, PathOptions, PathState, ReportFold, Tolerances,
     ValueFold, leave_out, value,
 };
-use assay_learn::data::Target;
+use assay_learn::data::{Features, Target};
 use assay_learn::train::{FitOptions, Precision, fit};
 use common::{Set, classes, digits, numbers, sparse};
 use proptest::prelude::*;
@@ -82,6 +82,45 @@ fn quick_answers_are_nearly_the_exact_ones() {
         let other = classes(30, 3, 3, 1);
         assert!(quick.attribute(&other.features, &other.target).is_err());
         assert!(state.quick(other.examples(), &|_| {}).is_err());
+    }
+}
+
+/// As a class is a cluster in few directions of many, most features lie in what is taken to be simple.
+#[test]
+fn what_quick_answers_leave_out_is_little_and_they_say_so() {
+    let falling = |mut s: Set| {
+        let Features::Dense(x) = &mut s.features else { panic!() };
+        let last = x.cols() - 1;
+        for i in 0..x.rows() {
+            x.row_mut(i)[..last].iter_mut().enumerate().for_each(|(j, x)| *x *= 0.4 / (1.0 + j as f32 / 8.0));
+        }
+        s
+    };
+    let set = |classes_count: usize, n: usize| {
+        (falling(classes(n, 160, classes_count, 1)), falling(classes(10, 160, classes_count, 2)))
+    };
+    let few = set(12, 900);
+    let (mut with_sparse, many) = (set(12, 900), set(34, 1200));
+    with_sparse.0.features = sparse(&with_sparse.0.features);
+    with_sparse.1.features = sparse(&with_sparse.1.features);
+    for ((train, queries), most) in [(few, 0.1), (with_sparse, 0.1), (many, 0.2)] {
+        let o = AnswerOptions { lambda: 2.0, ..AnswerOptions::default() };
+        let state = PathState::cache(train.examples(), &o, &|_| {}).unwrap();
+        let quick = state.quick(train.examples(), &|_| {}).unwrap();
+        let exact = state.attribute(&queries.features, &queries.target, &|_| {}).unwrap();
+        let near = quick.attribute(&queries.features, &queries.target).unwrap();
+        assert!(quick.missed() < 0.04, "{}", quick.missed());
+        for q in 0..10 {
+            let (a, b) = (exact.bits.row(q), near.bits.row(q));
+            let size = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let apart: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+            assert!(size(&apart) < most * size(a), "{q}: {} {}", size(&apart), size(a));
+            let (named, close) = (top(a, |_| true, 20), top(b, |_| true, 20));
+            assert!((named.covered - close.covered).abs() < 0.02, "{named:?} {close:?}");
+            let moved: f64 = b.iter().map(|x| x.abs()).sum();
+            let is_near = quick.missed() <= 0.02 && near.closure_bits[q] <= 0.02 * moved;
+            assert_eq!(quick.is_near(&near, q), is_near);
+        }
     }
 }
 

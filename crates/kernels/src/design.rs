@@ -155,6 +155,25 @@ impl<T: Real> Design<T> {
         self.forward.product(panel, out, false, &finish);
     }
 
+    /// The product with one vector: faster than [`Design::times`] where rows are long, and summed in another order.
+    ///
+    /// # Panics
+    /// When `x` has not one number a feature.
+    pub fn along(&self, x: &[T]) -> Vec<T> {
+        assert_eq!(x.len(), self.cols(), "a vector of another size");
+        match &self.forward.store {
+            Store::Dense(_) if x.is_empty() => vec![T::ZERO; self.rows()],
+            Store::Dense(data) => data.chunks_exact(x.len()).map(|row| simd::dot(row, x)).collect(),
+            Store::Sparse { starts, indices, values } => {
+                let row = |r: &[usize]| {
+                    let entries = indices[r[0]..r[1]].iter().zip(&values[r[0]..r[1]]);
+                    entries.map(|(&j, &value)| value * x[j as usize]).sum()
+                };
+                starts.windows(2).map(row).collect()
+            }
+        }
+    }
+
     /// `out = X' * panel`, with `finish` as in [`Design::times`].
     ///
     /// # Panics

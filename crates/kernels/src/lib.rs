@@ -6,11 +6,13 @@
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
 
 pub mod batch;
+pub mod bilinear;
 pub mod cg;
 pub mod cholesky;
 pub mod csr;
 pub mod design;
 pub mod half;
+pub mod leading;
 pub mod mat;
 pub mod panel;
 pub mod quadrature;

@@ -76,6 +76,23 @@ fn products_of_every_width_agree_with_loops() {
 }
 
 #[test]
+fn products_with_one_vector_agree_with_loops() {
+    for (n, d) in [(1, 1), (7, 0), (40, 33), (65, 530)] {
+        let full = random::<f32>(n, d, 3);
+        let x: Vec<f64> = random::<f64>(1, d, 4).data().to_vec();
+        let wanted: Vec<f64> =
+            (0..n).map(|i| full.row(i).iter().zip(&x).map(|(a, x)| f64::from(*a) * x).sum()).collect();
+        let found = Design::<f64>::dense(&full).along(&x);
+        assert!(found.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-9), "{n} {d}");
+    }
+    let (rows, full) = sparse(50, 20, 5);
+    let x = random::<f32>(1, 20, 6);
+    let dense: Vec<f32> = Design::<f32>::dense(&full).along(x.data());
+    let found = Design::<f32>::sparse(&rows).along(x.data());
+    assert!(found.iter().zip(&dense).all(|(a, b)| (a - b).abs() < 1e-4));
+}
+
+#[test]
 fn products_share_their_bits_between_thread_counts() {
     let (csr, full) = sparse(3_000, 60, 4);
     let v = random::<f32>(60, 48, 5);

@@ -99,12 +99,14 @@ pub struct Prompt {
     pub probability: Option<f64>,
     /// Bits by which the datanet moved it.
     pub bits: f64,
-    /// Records that shaped it most, largest first; nearly, see [`Quick`].
+    /// Records that shaped it most, largest first; nearly unless `exact`, see [`Quick`].
     pub records: Vec<Shaper>,
     /// Parts per million of the positive mass that the records to be paid by name cover, nearly.
     pub covered_ppm: u32,
     /// By how many bits the records of this answer miss what they should sum to.
     pub closure_bits: f64,
+    /// Whether they were found exactly, because the quick way is not near enough for this model or this answer.
+    pub exact: bool,
 }
 
 impl Node {
@@ -120,7 +122,12 @@ impl Node {
         }
         let features = serving.fitted.features(&columns(&task, &[&reading]))?;
         let said = Said::of(&serving, &features);
-        let moved = self.quick(net, &serving)?.attribute(&features, &said.target).map_err(NodeError::bug)?;
+        let quick = self.quick(net, &serving)?;
+        let mut moved = quick.attribute(&features, &said.target).map_err(NodeError::bug)?;
+        let exact = !quick.is_near(&moved, 0);
+        if exact {
+            moved = serving.path.attribute(&features, &said.target, &|_| {}).map_err(NodeError::bug)?;
+        }
         let named = Named::of(&serving, moved.bits.row(0));
         Ok(Prompt {
             query,
@@ -131,6 +138,7 @@ impl Node {
             records: named.records,
             covered_ppm: named.covered_ppm,
             closure_bits: moved.closure_bits[0],
+            exact,
         })
     }
 

@@ -28,6 +28,13 @@ impl Basis {
         Self { directions }
     }
 
+    /// The outputs themselves.
+    pub(super) fn plain(outputs: usize) -> Self {
+        let mut directions = Mat::zeros(outputs, outputs);
+        (0..outputs).for_each(|c| directions.row_mut(c)[c] = 1.0);
+        Self { directions }
+    }
+
     pub(super) fn outputs(&self) -> usize {
         self.directions.rows()
     }
@@ -64,12 +71,8 @@ impl Basis {
         if design.is_sparse() || d * directions > most {
             return None;
         }
-        let mut columns = Mat::zeros(d, design.rows());
-        for j in 0..d {
-            columns.row_mut(j).copy_from_slice(design.dense_column(j)?);
-        }
         let pairs: Vec<(usize, usize)> = (0..directions).flat_map(|a| (0..=a).map(move |b| (a, b))).collect();
-        let blocks = weighted_grams(&columns, &self.pair_curvatures(problem, t, point, &pairs));
+        let blocks = weighted_grams(&columns(problem)?, &self.pair_curvatures(problem, t, point, &pairs));
         let mut full = Mat::zeros(d * directions, d * directions);
         for (k, &(a, b)) in pairs.iter().enumerate() {
             for j in 0..d {
@@ -83,6 +86,65 @@ impl Basis {
             full.row_mut(x)[x] += T::of(problem.lambda());
         }
         Some(full)
+    }
+
+    /// The blocks of `lambda I + t * sum w Hessian loss` at a point, one an output, their lower triangles. `None` when the
+    /// features are sparse.
+    pub(super) fn own_curvatures<T: Real>(
+        &self,
+        problem: &Problem<'_, T>,
+        t: f64,
+        point: &Point<T>,
+    ) -> Option<Vec<Mat<T>>> {
+        let (d, outputs) = (problem.design().cols(), self.outputs());
+        let own: Vec<(usize, usize)> = (0..outputs).map(|c| (c, c)).collect();
+        let grams = weighted_grams(&columns(problem)?, &problem.pair_curvatures(t, point, &own));
+        let block = |c: usize| {
+            let mut out = Mat::zeros(d, d);
+            for j in 0..d {
+                (0..=j).for_each(|l| out.row_mut(j)[l] = grams[(j * d + l) * outputs + c]);
+                out.row_mut(j)[j] += T::of(problem.lambda());
+            }
+            out
+        };
+        Some((0..outputs).map(block).collect())
+    }
+
+    /// `t * sum w Hessian loss` in the directions alone, the mean over the records by `shares`: lower triangle and upper.
+    pub(super) fn mean_curvature<T: Real>(
+        &self,
+        problem: &Problem<'_, T>,
+        t: f64,
+        point: &Point<T>,
+        shares: &[f64],
+    ) -> Mat<f64> {
+        let outputs = self.outputs();
+        let all: f64 = shares.iter().sum();
+        let mut wide = Mat::zeros(outputs, outputs);
+        let records = problem.weights_at(t).into_iter().zip(shares).enumerate();
+        for (i, (weight, share)) in records.filter(|(_, (w, s))| *w > 0.0 && **s > 0.0) {
+            let scale = weight * share / all;
+            if let Family::Gaussian { noise_variance } = problem.family() {
+                wide.row_mut(0)[0] += scale / noise_variance;
+                continue;
+            }
+            let p: Vec<f64> = point.fitted.row(i)[..outputs].iter().map(|p| p.f64()).collect();
+            for (a, &own) in p.iter().enumerate() {
+                let row = wide.row_mut(a);
+                row.iter_mut().zip(&p).for_each(|(x, p)| *x -= scale * own * p);
+                row[a] += scale * own;
+            }
+        }
+        let mut half = Mat::zeros(outputs, self.len());
+        for a in 0..outputs {
+            half.row_mut(a).copy_from_slice(&self.narrow(wide.row(a)));
+        }
+        let mut out = Mat::zeros(self.len(), self.len());
+        for a in 0..self.len() {
+            let column: Vec<f64> = (0..outputs).map(|c| half.row(c)[a]).collect();
+            out.row_mut(a).copy_from_slice(&self.narrow(&column));
+        }
+        out
     }
 
     /// Curvature of each record's loss in each pair of directions, times its weight: records x pairs.
@@ -115,6 +177,16 @@ impl Basis {
         }
         out
     }
+}
+
+/// Features x records; `None` when they are sparse.
+fn columns<T: Real>(problem: &Problem<'_, T>) -> Option<Mat<T>> {
+    let design = problem.design();
+    let mut out = Mat::zeros(design.cols(), design.rows());
+    for j in 0..out.rows() {
+        out.row_mut(j).copy_from_slice(design.dense_column(j)?);
+    }
+    Some(out)
 }
 
 fn ones() -> Mat<f64> {
