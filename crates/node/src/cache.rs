@@ -1,6 +1,6 @@
 //! What a running node remembers between commands. All of it can be made again; none of it is state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use assay_attribution::PathState;
@@ -25,6 +25,8 @@ pub(crate) struct GateMemory {
     pub(crate) gates: Gates,
     /// Contribution and index of every record given to the gates, by its position.
     pub(crate) places: Vec<(u64, u32)>,
+    /// Held records that a reviewer has passed, as far as the gates know.
+    pub(crate) cleared: BTreeSet<(u64, u32)>,
 }
 
 /// What answers questions of a datanet.

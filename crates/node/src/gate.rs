@@ -1,12 +1,12 @@
 //! Gate: the machine's verdict on every record of a contribution, against all that came before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assay_ledger::charter::{Charter, TextAction};
 use assay_ledger::command::Command;
 use assay_ledger::ids::{Code, DatanetId, TableRef};
 use assay_ledger::limits::REASONS_MAX;
-use assay_quality::{Action, Finding, GateConfig, Gates, LabelRule, Reason, RecordView, Verdict};
+use assay_quality::{Action, Finding, GateConfig, Gates, LabelRule, Reason, RecordRef, RecordView, Verdict};
 use assay_store::columns::{self, ColumnTable, Values};
 
 use crate::cache::GateMemory;
@@ -18,6 +18,7 @@ use crate::task::{Reading, Record};
 /// Code of a verdict that lets a record into the next snapshot.
 pub(crate) const PASS: &str = "pass";
 const HOLD: &str = "hold";
+const REJECT: &str = "reject";
 
 /// One row of a table of verdicts.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -30,6 +31,22 @@ pub struct VerdictRow {
     pub reason: Option<String>,
     /// The record that it copies or resembles, if that is why: contribution and index.
     pub original: Option<(u64, u32)>,
+}
+
+impl VerdictRow {
+    /// The verdict that the codes stand for.
+    fn verdict(&self) -> Result<Verdict> {
+        let reason = self.reason.as_deref().and_then(Reason::from_code);
+        match (self.verdict.as_str(), reason) {
+            (PASS, None) => Ok(Verdict::Pass),
+            (HOLD, Some(reason)) => Ok(Verdict::Hold(reason)),
+            (REJECT, Some(reason)) => Ok(Verdict::Reject(reason)),
+            _ => Err(NodeError::invalid(format!(
+                "verdict on record {} is not one of this version",
+                self.index
+            ))),
+        }
+    }
 }
 
 impl Node {
@@ -52,13 +69,18 @@ impl Node {
     }
 
     fn gate_one(&mut self, net: &DatanetId, contribution: u64, memory: &mut GateMemory) -> Result<()> {
-        let charter = self.datanet(net)?.charter.clone();
         let readings = self.readings(net, contribution)?;
-        let views: Vec<RecordView<'_>> = readings.iter().map(Reading::view).collect();
+        let author = self.contribution(net, contribution)?.author.to_string();
+        let views: Vec<RecordView<'_>> = readings.iter().map(|r| r.view().sent_by(&author)).collect();
+        self.clear_reviewed(net, memory)?;
+        let first = memory.places.len();
         memory.places.extend((0..readings.len() as u32).map(|index| (contribution, index)));
         let mut findings = memory.gates.check_batch(&views);
-        if charter.gate.near_hold {
-            findings.iter_mut().for_each(hold_near);
+        // What the last records say about the sender counts for the first.
+        for (at, finding) in memory.gates.reconsider() {
+            if let Some(place) = (at.0 as usize).checked_sub(first) {
+                findings[place] = held(finding);
+            }
         }
         let table = self.put_verdicts(&findings, &memory.places)?;
         let command = verdicts_command(net, contribution, &findings, table)?;
@@ -81,20 +103,30 @@ impl Node {
             if contribution.gate.is_none() {
                 continue;
             }
-            let verdicts = self.verdicts(net, seq)?;
             let readings = self.readings(net, seq)?;
-            let originals: Vec<&Reading> = readings
-                .iter()
-                .zip(&verdicts)
-                .filter(|(_, row)| row.verdict == PASS || row.verdict == HOLD)
-                .map(|(reading, row)| {
-                    places.push((seq, row.index));
-                    reading
-                })
-                .collect();
-            gates.seed(&originals.iter().map(|r| r.view()).collect::<Vec<_>>());
+            let author = contribution.author.to_string();
+            let views: Vec<RecordView<'_>> = readings.iter().map(|r| r.view().sent_by(&author)).collect();
+            let verdicts = self.verdicts(net, seq)?;
+            let verdicts = verdicts.iter().map(VerdictRow::verdict).collect::<Result<Vec<_>>>()?;
+            places.extend((0..readings.len() as u32).map(|index| (seq, index)));
+            gates.replay(&views, &verdicts);
         }
-        Ok(GateMemory { gates, places })
+        Ok(GateMemory { gates, places, cleared: BTreeSet::new() })
+    }
+
+    /// Tells the gates which held records reviewers have passed since: they speak for their senders.
+    fn clear_reviewed(&self, net: &DatanetId, memory: &mut GateMemory) -> Result<()> {
+        for (&seq, contribution) in &self.datanet(net)?.contributions {
+            let reviewed = contribution.gate.iter().flat_map(|gate| &gate.reviewed);
+            for (&index, _) in reviewed.filter(|(_, review)| review.pass) {
+                if memory.cleared.insert((seq, index))
+                    && let Ok(position) = memory.places.binary_search(&(seq, index))
+                {
+                    memory.gates.clear(RecordRef(position as u64));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn readings(&self, net: &DatanetId, contribution: u64) -> Result<Vec<Reading>> {
@@ -165,11 +197,14 @@ pub(crate) fn read_verdicts(bytes: &[u8]) -> Result<Vec<VerdictRow>> {
     (0..table.rows()).map(|i| row(i).ok_or_else(malformed)).collect()
 }
 
-/// A charter that wants people to look at near copies turns the machine's certainty into a question.
-fn hold_near(finding: &mut Finding) {
-    if finding.verdict == Verdict::Reject(Reason::NearDuplicate) {
-        finding.verdict = Verdict::Hold(Reason::PossibleNearDuplicate);
-    }
+/// A record that was let in stays where it is until a person has looked.
+fn held(finding: Finding) -> Finding {
+    let verdict = match finding.verdict {
+        Verdict::Reject(Reason::NearDuplicate) => Verdict::Hold(Reason::PossibleNearDuplicate),
+        Verdict::Reject(Reason::BenchmarkNearOverlap) => Verdict::Hold(Reason::PossibleBenchmarkOverlap),
+        other => other,
+    };
+    Finding { verdict, ..finding }
 }
 
 fn verdicts_command(
@@ -209,6 +244,7 @@ pub(crate) fn config(charter: &Charter) -> Result<GateConfig> {
         "regression" => LabelRule::Number,
         _ => LabelRule::OneOf(task.classes.iter().cloned().collect()),
     };
+    config.near.hold_only = charter.gate.near_hold;
     if charter.gate.near_ppm > 0 {
         let similarity = charter.gate.near_ppm as f32 / 1e6;
         config.near.reject_similarity = similarity.max(config.near.hold_similarity);

@@ -47,7 +47,12 @@ impl Reading {
 
     /// The same for the gates.
     pub fn view(&self) -> RecordView<'_> {
-        RecordView { text: self.text.as_deref(), numbers: &self.numbers, label: self.label.as_deref() }
+        RecordView {
+            text: self.text.as_deref(),
+            numbers: &self.numbers,
+            label: self.label.as_deref(),
+            sender: None,
+        }
     }
 }
 

@@ -24,7 +24,12 @@ fn main() {
     let show = arguments.iter().skip_while(|argument| *argument != "show").nth(1).map(String::as_str);
     let sets: Vec<&String> = arguments.iter().take_while(|argument| *argument != "show").collect();
     let wanted = |name: &str| sets.is_empty() || sets.iter().any(|set| *set == name);
-    for name in ["community_banking77", "community_medquad"].into_iter().filter(|name| wanted(name)) {
+    for name in sets
+        .iter()
+        .map(|set| set.as_str())
+        .filter(|set| set.contains('/'))
+        .chain(["community_banking77", "community_medquad"].into_iter().filter(|name| wanted(name)))
+    {
         if let Some(community) = Community::load(name) {
             print_community(&community, show);
         }
@@ -39,9 +44,9 @@ fn main() {
 
 fn print_community(community: &Community, show: Option<&str>) {
     let start = Instant::now();
-    let findings = community.run(&GateConfig::default());
+    let (first, findings) = community.run(&GateConfig::default());
     let seconds = start.elapsed().as_secs_f64();
-    let tally = community.tally(&findings);
+    let (early, tally) = (community.tally(&first), community.tally(&findings));
     println!(
         "\n{}: {} records, {} sealed, {seconds:.2} s, precision of rejections {:.4}",
         community.name,
@@ -49,15 +54,19 @@ fn print_community(community: &Community, show: Option<&str>) {
         community.sealed.len(),
         tally.precision()
     );
-    println!("{:<16}{:>7}{:>10}{:>8}{:>8}  reasons", "kind", "total", "rejected", "held", "share");
+    println!(
+        "{:<16}{:>7}{:>10}{:>8}{:>8}{:>8}  reasons",
+        "kind", "total", "rejected", "held", "share", "at once"
+    );
     for (kind, counts) in &tally.kinds {
         let reasons: Vec<String> = counts.reasons.iter().map(|(code, n)| format!("{code} {n}")).collect();
         println!(
-            "{kind:<16}{:>7}{:>10}{:>8}{:>8.4}  {}",
+            "{kind:<16}{:>7}{:>10}{:>8}{:>8.4}{:>8.4}  {}",
             counts.total,
             counts.rejected,
             counts.held,
             tally.stopped(kind),
+            early.stopped(kind),
             reasons.join(", ")
         );
     }

@@ -22,6 +22,27 @@ pub struct GateConfig {
     pub rows: RowRule,
     /// Overlap with the sealed benchmark.
     pub benchmark: BenchmarkRule,
+    /// What is made of everything that one sender sent.
+    pub sender: SenderRule,
+}
+
+/// What is made of everything that one sender sent. Probabilities are posterior ones, that a record is not its sender's own work, by
+/// how it compares with honest work and by what else the sender sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SenderRule {
+    /// Off switch: every record is judged on its content alone.
+    pub enabled: bool,
+    /// Least probability with which a record is held.
+    pub hold_probability: f64,
+    /// Least probability with which a record is rejected.
+    pub reject_probability: f64,
+    /// Least likelihood ratio of a record's own content with which it is rejected, where no rule over content is certain.
+    pub reject_ratio: f64,
+    /// Expected share of such records, in one of the ways in which records can be not their sender's own, from which all of the sender's records are held.
+    pub review_share: f64,
+    /// Records of a sender before which none is held for that share.
+    pub review_records: u32,
 }
 
 /// What a record must look like.
@@ -74,6 +95,8 @@ pub enum LabelRule {
 pub struct NearRule {
     /// Off switch.
     pub enabled: bool,
+    /// Whether copies are held for a reviewer where they would be rejected.
+    pub hold_only: bool,
     /// Shorter texts, in words, are judged by exact duplicates only.
     pub words_min: u32,
     /// Least [`Likeness::similarity`] to be held, where tampered with.
@@ -140,6 +163,7 @@ impl Default for NearRule {
     fn default() -> Self {
         NearRule {
             enabled: true,
+            hold_only: false,
             words_min: 4,
             hold_similarity: 0.75,
             hold_novel_share: 0.10,
@@ -157,6 +181,19 @@ impl Default for NearRule {
 impl Default for RowRule {
     fn default() -> Self {
         RowRule { enabled: true, columns_min: 8, hold_distance: 0.20, reject_distance: 0.15 }
+    }
+}
+
+impl Default for SenderRule {
+    fn default() -> Self {
+        SenderRule {
+            enabled: true,
+            hold_probability: 0.6,
+            reject_probability: 0.99,
+            reject_ratio: 8.0,
+            review_share: 0.92,
+            review_records: 10,
+        }
     }
 }
 
@@ -266,11 +303,25 @@ impl GateConfig {
                 contained.contains(&f64::from(benchmark.reject_containment)),
                 "must be between benchmark.hold_containment and 1",
             ),
+            ("sender", self.sender.is_valid(), SenderRule::VALID),
         ];
         match checks.into_iter().find(|&(_, holds, _)| !holds) {
             Some((field, _, problem)) => Err(ConfigError { field, problem }),
             None => Ok(()),
         }
+    }
+}
+
+impl SenderRule {
+    const VALID: &'static str =
+        "probabilities and shares must be above 0 and at most 1, and hold_probability <= reject_probability";
+
+    fn is_valid(&self) -> bool {
+        self.hold_probability > 0.0
+            && (self.hold_probability..=1.0).contains(&self.reject_probability)
+            && self.review_share > 0.0
+            && self.review_share <= 1.0
+            && self.reject_ratio >= 0.0
     }
 }
 

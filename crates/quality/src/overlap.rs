@@ -5,15 +5,19 @@
 //! as in the contamination checks of GPT-3 and after, which use 8 to 13 words: items here are shorter). Shingles common to
 //! several items are boilerplate and count for nothing. Nothing about the item is revealed.
 
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::chance::{Chance, Passage, Scale, same_content, score};
 use crate::config::{Degree, GateConfig, LabelRule};
 use crate::near::NearIndex;
 use crate::normalise::{ContentKey, normalise};
+use crate::passages::Passages;
 use crate::record::RecordView;
 use crate::rows::{RowIndex, RowScale};
-use crate::sketch::{Sketch, hash_bytes, mix, words};
-use crate::verdict::{Reason, Verdict};
+use crate::sketch::Sketch;
+use crate::topic::Topic;
+use crate::words::{hash_bytes, mix, words};
 
 /// Words of a shingle.
 const GRAM: usize = 5;
@@ -21,6 +25,11 @@ const GRAM: usize = 5;
 const GRAMS_MIN: u32 = 8;
 /// Items that may share a shingle; what more of them share is boilerplate, which honest people write as well.
 const SHARED_MAX: usize = 1;
+/// Items that are compared with all others to learn how often honest texts meet by chance.
+const SAMPLE: usize = 2_000;
+/// Likelihood ratios of a row that the rules call certain, or possible.
+const CERTAIN: f64 = 1000.0;
+const POSSIBLE: f64 = 50.0;
 
 /// The sealed items, all folds together.
 pub struct BenchmarkIndex {
@@ -34,6 +43,22 @@ pub struct BenchmarkIndex {
     /// How many shingles of its own each item has.
     gram_counts: Vec<u32>,
     scale: RowScale,
+    chance: Chance,
+    ratios: Scale,
+    topic: Topic,
+}
+
+/// What of a record, or how much, is in the benchmark.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Overlap {
+    /// The same content.
+    pub(crate) exact: bool,
+    /// The verdict of the rules over the content alone.
+    pub(crate) degree: Option<Degree>,
+    /// Whether what it is like has another label.
+    pub(crate) conflict: bool,
+    /// How much more probable this is of a copy than of honest work.
+    pub(crate) ratio: f64,
 }
 
 impl BenchmarkIndex {
@@ -42,6 +67,9 @@ impl BenchmarkIndex {
         let items: Vec<RecordView<'a>> = items.into_iter().collect();
         let scale = RowScale::learn(items.iter().map(|item| item.numbers).filter(|row| !row.is_empty()));
         let rows = RowIndex::new(Some(scale.clone()), config.rows.hold_distance, config.rows.columns_min);
+        let texts: Vec<Option<String>> = items.par_iter().map(|item| item.text.map(normalise)).collect();
+        let normals: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
+        let topic = Topic::learn(&normals);
         let mut index = BenchmarkIndex {
             keys: FxHashSet::default(),
             texts: NearIndex::new(),
@@ -51,10 +79,76 @@ impl BenchmarkIndex {
             grams: FxHashMap::default(),
             gram_counts: Vec::new(),
             scale,
+            chance: Chance::learn(&[], Passage::default(), 0),
+            ratios: Chance::learn(&[], Passage::default(), 0).ratios(0),
+            topic,
         };
-        items.iter().for_each(|item| index.insert(item));
+        let sketches: Vec<Option<Sketch>> =
+            texts.par_iter().map(|text| text.clone().map(Sketch::new)).collect();
+        items.iter().zip(&sketches).for_each(|(item, sketch)| index.insert(item, sketch.as_ref()));
+        let pairs = index.pairs();
         index.drop_boilerplate();
+        index.learn_chance(&sketches.into_iter().flatten().collect::<Vec<_>>(), &pairs, config);
         index
+    }
+
+    /// Compares items with all others, to know how often honest texts are alike.
+    fn learn_chance(&mut self, sketches: &[Sketch], pairs: &[(u32, u32)], config: &GateConfig) {
+        let sample: Vec<usize> =
+            (0..sketches.len()).step_by(sketches.len().div_ceil(SAMPLE).max(1)).collect();
+        let best = |&at: &usize| {
+            let mut best: Option<(f32, f64)> = None;
+            self.texts.nearest(&sketches[at], |id, likeness| {
+                let key = (likeness.similarity(), score(likeness));
+                if id as usize != at && best.is_none_or(|best| key > best) {
+                    best = Some(key);
+                }
+                None::<()>
+            });
+            best.map(|(_, score)| score)
+        };
+        let best: Vec<Option<f64>> = sample.par_iter().map(best).collect();
+        let mut earlier = Passages::default();
+        let mut passages = Passage::default();
+        for sketch in sketches {
+            // With the earlier ones alone, half of the pairs are seen.
+            passages.most += 2.0 * f64::from(earlier.holds(sketch.normal()).is_some());
+            earlier.insert(sketch.normal());
+        }
+        let share = |run: &[(u32, u32)]| {
+            let own = self.gram_counts[run[0].1 as usize] + run.len() as u32;
+            (run[0].0, if own < GRAMS_MIN { 0.0 } else { run.len() as f32 / own as f32 })
+        };
+        let shares: Vec<(u32, f32)> = pairs.chunk_by(|a, b| a == b).map(share).collect();
+        for of_item in shares.chunk_by(|a, b| a.0 == b.0) {
+            let most = of_item.iter().map(|(_, share)| *share).fold(0.0, f32::max);
+            passages.much += f64::from(most >= config.benchmark.hold_containment);
+            passages.all += f64::from(most >= config.benchmark.reject_containment);
+        }
+        self.chance = Chance::learn(&best, passages, sketches.len());
+        self.ratios = self.chance.ratios(sketches.len());
+    }
+
+    /// Every shingle that two items share, as both pairs of these, ascending: what a record with one of the items would have in common
+    /// with the other.
+    fn pairs(&self) -> Vec<(u32, u32)> {
+        let both = |items: &Vec<u32>| match items[..] {
+            [a, b] => Some([(a, b), (b, a)]),
+            _ => None,
+        };
+        let mut pairs: Vec<(u32, u32)> = self.grams.values().filter_map(both).flatten().collect();
+        pairs.sort_unstable();
+        pairs
+    }
+
+    /// How often honest texts of the datanet are alike.
+    pub(crate) fn chance(&self) -> &Chance {
+        &self.chance
+    }
+
+    /// What texts of the datanet are like.
+    pub(crate) fn topic(&self) -> &Topic {
+        &self.topic
     }
 
     /// The scale of the numeric columns, where the benchmark has them.
@@ -62,17 +156,16 @@ impl BenchmarkIndex {
         (self.scale.columns() > 0).then_some(&self.scale)
     }
 
-    fn insert(&mut self, item: &RecordView<'_>) {
-        let normal = item.text.map(normalise);
-        self.keys.insert(ContentKey::new(normal.as_deref(), item.numbers));
+    fn insert(&mut self, item: &RecordView<'_>, sketch: Option<&Sketch>) {
+        self.keys.insert(ContentKey::new(sketch.map(Sketch::normal), item.numbers));
         let label = item.label.map(Box::from);
-        match normal {
-            Some(normal) => {
+        match sketch {
+            Some(sketch) => {
                 let id = self.text_labels.len() as u32;
-                for gram in grams(&normal) {
+                for gram in grams(sketch.normal()) {
                     self.grams.entry(gram).or_default().push(id);
                 }
-                self.texts.insert(&Sketch::new(normal));
+                self.texts.insert(sketch);
                 self.text_labels.push(label);
             }
             None => {
@@ -90,45 +183,57 @@ impl BenchmarkIndex {
         }
     }
 
-    /// The verdict over a record whose content is given in normal form; `Pass` where it stands on its own.
+    /// What of a record is in the benchmark; its content is given in normal form.
     pub(crate) fn check(
         &self,
         key: ContentKey,
         sketch: Option<&Sketch>,
         record: &RecordView<'_>,
         config: &GateConfig,
-    ) -> Verdict {
+    ) -> Overlap {
         if self.keys.contains(&key) {
-            return Verdict::Reject(Reason::BenchmarkOverlap);
+            let ratio = sketch.map_or(CERTAIN, |sketch| same_content(words(sketch.normal()).count()));
+            return Overlap { exact: true, degree: Some(Degree::Certain), conflict: false, ratio };
         }
-        let near = match sketch {
-            Some(sketch) => self.near_text(sketch, record, config).max(self.contained(sketch, config)),
-            None => self.near_row(record, config),
-        };
-        match near {
-            Some(Degree::Certain) => Verdict::Reject(Reason::BenchmarkNearOverlap),
-            Some(Degree::Possible | Degree::Alike) => Verdict::Hold(Reason::PossibleBenchmarkOverlap),
-            None => Verdict::Pass,
+        match sketch {
+            Some(sketch) => self.check_text(sketch, record, config),
+            None => self.check_row(record, config),
         }
     }
 
-    fn near_text(&self, sketch: &Sketch, record: &RecordView<'_>, config: &GateConfig) -> Option<Degree> {
-        let found = self.texts.nearest(sketch, |id, likeness| {
+    fn check_text(&self, sketch: &Sketch, record: &RecordView<'_>, config: &GateConfig) -> Overlap {
+        let rule = &config.schema.label;
+        let mut found: Option<((f32, f64), bool)> = None;
+        let near = self.texts.nearest(sketch, |id, likeness| {
+            let label = self.text_labels[id as usize].as_deref();
+            let key = (likeness.similarity(), score(likeness));
+            if found.is_none_or(|(best, _)| key > best) {
+                found = Some((key, rule.conflict(record.label, label)));
+            }
             let degree = config.benchmark.near.judge(likeness).filter(|degree| *degree > Degree::Alike)?;
-            Some(soften(degree, &config.schema.label, record.label, self.text_labels[id as usize].as_deref()))
+            Some(soften(degree, rule, record.label, label))
         });
-        found.map(|found| found.judgement)
+        let contained = self.contained(sketch, config);
+        let embedded = contained.map_or(0.0, |degree| self.chance.holds(degree == Degree::Certain));
+        let ratio = self.ratios.ratio(found.map(|((_, score), _)| score)).max(embedded);
+        Overlap {
+            exact: false,
+            degree: near.map(|near| near.judgement).max(contained),
+            conflict: contained.is_none() && found.is_some_and(|(_, conflict)| conflict),
+            ratio,
+        }
     }
 
-    fn near_row(&self, record: &RecordView<'_>, config: &GateConfig) -> Option<Degree> {
+    fn check_row(&self, record: &RecordView<'_>, config: &GateConfig) -> Overlap {
         if !config.rows.enabled {
-            return None;
+            return Overlap { ratio: 1.0, ..Overlap::default() };
         }
         let found = self.rows.nearest(record.numbers, |id, distance| {
             let degree = config.rows.judge(distance)?;
             Some(soften(degree, &config.schema.label, record.label, self.row_labels[id as usize].as_deref()))
         });
-        found.map(|(_, _, degree)| degree)
+        let degree = found.map(|(_, _, degree)| degree);
+        Overlap { exact: false, degree, conflict: false, ratio: row_ratio(degree) }
     }
 
     /// Whether an item is embedded in the text.
@@ -152,6 +257,15 @@ impl BenchmarkIndex {
             return Some(Degree::Certain);
         }
         (most >= config.benchmark.hold_containment).then_some(Degree::Possible)
+    }
+}
+
+/// The likelihood ratio of a verdict for which chance was not measured.
+pub(crate) fn row_ratio(degree: Option<Degree>) -> f64 {
+    match degree {
+        Some(Degree::Certain) => CERTAIN,
+        Some(Degree::Possible | Degree::Alike) => POSSIBLE,
+        None => 0.5,
     }
 }
 

@@ -3,16 +3,20 @@
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
+use crate::chance::{same_content, score};
 use crate::config::{ConfigError, Degree, GateConfig};
 use crate::near::NearIndex;
 use crate::normalise::{ContentKey, normalise};
-use crate::overlap::{BenchmarkIndex, soften};
+use crate::overlap::{BenchmarkIndex, Overlap, row_ratio, soften};
 use crate::passages::Passages;
 use crate::record::{RecordRef, RecordView};
 use crate::rows::RowIndex;
+use crate::sender::{Channel, Ratios, Sender, Senders};
 use crate::sketch::Sketch;
 use crate::text::TextGate;
 use crate::verdict::{Finding, Reason, Verdict};
+use crate::weigh::{Grounds, Match, NO_EVIDENCE};
+use crate::words::words;
 
 /// A text that is alike to more originals than this, without a sign of copying any, fills in a template.
 const ALIKE_MAX: usize = 2;
@@ -27,6 +31,8 @@ pub struct Gates {
     benchmark: BenchmarkIndex,
     originals: Vec<Original>,
     keys: FxHashMap<ContentKey, u32>,
+    /// Content that was rejected for what it is like, by position: sent again under another name, it is no better.
+    refused: FxHashMap<ContentKey, RecordRef>,
     texts: NearIndex,
     passages: Passages,
     /// Text number to original.
@@ -34,21 +40,52 @@ pub struct Gates {
     rows: RowIndex,
     /// Row number to original.
     row_owners: Vec<u32>,
-    offered: u64,
+    senders: Senders,
+    /// Everything that was offered, seeds included.
+    history: Vec<Entry>,
 }
 
 /// A record that later ones are compared with.
 struct Original {
     at: RecordRef,
+    sender: Option<u32>,
     label: Option<Box<str>>,
     row: Option<u32>,
     has_text: bool,
 }
 
+/// A record that was judged.
+struct Entry {
+    sender: Option<u32>,
+    grounds: Grounds,
+    finding: Finding,
+}
+
 /// What can be known of a record without the records before it; computed in parallel.
 enum Prepared {
-    Judged(Finding),
-    Content { key: ContentKey, sketch: Option<Sketch>, benchmark: Verdict, text: Option<Finding> },
+    Broken(Finding),
+    Content(Content),
+}
+
+/// A record's content, and what it says by itself.
+struct Content {
+    key: ContentKey,
+    sketch: Option<Sketch>,
+    text: Option<Finding>,
+    benchmark: Overlap,
+    /// Likelihood ratios of filler and of another topic.
+    manner: (f64, f64),
+}
+
+/// What a record is like, of those before it.
+#[derive(Default)]
+struct Likenesses {
+    /// By the rules over content alone.
+    nearest: Option<Match>,
+    /// Of others and of the sender's own, with how much it looks like a copy.
+    best: [Option<(f64, Match)>; 2],
+    /// Likelihood ratios: of others, of the sender's own.
+    ratios: [f64; 2],
 }
 
 impl Gates {
@@ -66,12 +103,14 @@ impl Gates {
             benchmark,
             originals: Vec::new(),
             keys: FxHashMap::default(),
+            refused: FxHashMap::default(),
             texts: NearIndex::new(),
             passages: Passages::default(),
             text_owners: Vec::new(),
             rows,
             row_owners: Vec::new(),
-            offered: 0,
+            senders: Senders::default(),
+            history: Vec::new(),
         })
     }
 
@@ -82,135 +121,266 @@ impl Gates {
 
     /// How many records were offered so far: the position of the next one.
     pub fn offered(&self) -> u64 {
-        self.offered
+        self.history.len() as u64
     }
 
     /// Restores the originals of an earlier run (its records that passed or were held, in order) without judging
-    /// them again. What follows is judged as it would have been then; positions count from the first seed.
+    /// them again. What follows is judged as it would have been then, but for what senders are known for; positions count from
+    /// the first seed.
     pub fn seed(&mut self, originals: &[RecordView<'_>]) {
         let prepared: Vec<_> = originals.par_iter().map(content).collect();
         for (record, (key, sketch)) in originals.iter().zip(prepared) {
-            let at = self.next();
-            self.remember(at, record, key, sketch.as_ref());
+            let sender = self.sender(record);
+            self.remember(sender, record, key, sketch.as_ref());
+            self.history.push(Entry {
+                sender,
+                grounds: Grounds::settled(Finding::PASS, NO_EVIDENCE),
+                finding: Finding::PASS,
+            });
+        }
+    }
+
+    /// Restores an earlier run in full: its records in order, with the verdicts that they were given, which stand.
+    /// What follows is judged as it would have been then.
+    pub fn replay(&mut self, records: &[RecordView<'_>], verdicts: &[Verdict]) {
+        let prepared: Vec<Prepared> = records.par_iter().map(|record| self.prepare(record)).collect();
+        for ((record, prepared), &verdict) in records.iter().zip(prepared).zip(verdicts) {
+            self.judge(record, prepared, Some(verdict));
         }
     }
 
     /// Judges records in order of arrival; one finding each, in the same order.
     pub fn check_batch(&mut self, records: &[RecordView<'_>]) -> Vec<Finding> {
         let prepared: Vec<Prepared> = records.par_iter().map(|record| self.prepare(record)).collect();
-        records.iter().zip(prepared).map(|(record, prepared)| self.judge(record, prepared)).collect()
+        records.iter().zip(prepared).map(|(record, prepared)| self.judge(record, prepared, None)).collect()
+    }
+
+    /// Earlier records whose verdict would be stricter now that more is known of their senders, with that verdict.
+    /// Nothing changes by asking.
+    pub fn reconsider(&self) -> Vec<(RecordRef, Finding)> {
+        let stricter = |(at, entry): (usize, &Entry)| {
+            let sender = self.senders.get(entry.sender?);
+            let finding = entry.grounds.decide(Some(sender), &self.config);
+            let severity = |finding: &Finding| match finding.verdict {
+                Verdict::Pass => 0,
+                Verdict::Hold(_) => 1,
+                Verdict::Reject(_) => 2,
+            };
+            (severity(&finding) > severity(&entry.finding)).then_some((RecordRef(at as u64), finding))
+        };
+        self.history.iter().enumerate().filter_map(stricter).collect()
+    }
+
+    /// A person found that a record is its sender's own work after all: it speaks for the sender from now on, as if it had
+    /// never been doubted. Positions that were never offered change nothing.
+    pub fn clear(&mut self, at: RecordRef) {
+        let Some(entry) = self.history.get_mut(at.0 as usize) else { return };
+        entry.grounds = Grounds::settled(Finding::PASS, [0.0; 5]);
+        entry.finding = Finding::PASS;
+        let Some(number) = entry.sender else { return };
+        let sender = self.senders.get_mut(number);
+        *sender = Sender::default();
+        let own = self.history.iter().filter(|entry| entry.sender == Some(number));
+        own.for_each(|entry| sender.observe(&entry.grounds.ratios));
     }
 
     fn prepare(&self, record: &RecordView<'_>) -> Prepared {
+        let broken = |reason| Prepared::Broken(Finding::bare(Verdict::Reject(reason)));
         if let Err(reason) = self.config.schema.check(record) {
-            return Prepared::Judged(Finding::bare(Verdict::Reject(reason)));
+            return broken(reason);
         }
         let text = record.text.and_then(|text| self.text.check(text)).map(Finding::from);
         if let Some(rejected) = text.filter(|finding| finding.verdict.is_reject()) {
-            return Prepared::Judged(rejected);
+            return Prepared::Broken(rejected);
         }
         let (key, sketch) = content(record);
         if let Some(sketch) = &sketch
             && let Err(reason) = self.config.schema.check_normal(sketch.normal(), !record.numbers.is_empty())
         {
-            return Prepared::Judged(Finding::bare(Verdict::Reject(reason)));
+            return broken(reason);
         }
-        match self.benchmark.check(key, sketch.as_ref(), record, &self.config) {
-            rejected @ Verdict::Reject(_) => Prepared::Judged(Finding::bare(rejected)),
-            benchmark => Prepared::Content { key, sketch, benchmark, text },
-        }
+        let benchmark = self.benchmark.check(key, sketch.as_ref(), record, &self.config);
+        let alone = sketch.as_ref().filter(|_| record.numbers.is_empty() && record.sender.is_some());
+        let manner = alone.map_or((1.0, 1.0), |sketch| self.benchmark.topic().ratios(sketch.normal()));
+        Prepared::Content(Content { key, sketch, text, benchmark, manner })
     }
 
-    fn judge(&mut self, record: &RecordView<'_>, prepared: Prepared) -> Finding {
-        let at = self.next();
-        let (key, sketch, benchmark, text) = match prepared {
-            Prepared::Judged(finding) => return finding,
-            Prepared::Content { key, sketch, benchmark, text } => (key, sketch, benchmark, text),
+    fn judge(&mut self, record: &RecordView<'_>, prepared: Prepared, given: Option<Verdict>) -> Finding {
+        let sender = self.sender(record);
+        let (grounds, content) = match prepared {
+            Prepared::Broken(finding) => (Grounds::settled(finding, NO_EVIDENCE), None),
+            Prepared::Content(content) => (self.gather(sender, record, &content), Some(content)),
         };
-        let duplicate = self.exact(key, record).or_else(|| self.near(sketch.as_ref(), record));
-        match duplicate {
-            Some(finding) if finding.verdict.is_reject() => return finding,
-            _ => self.remember(at, record, key, sketch.as_ref()),
+        let known = sender.map(|number| {
+            let sender = self.senders.get_mut(number);
+            sender.observe(&grounds.ratios);
+            &*sender
+        });
+        let mut finding = grounds.decide(known, &self.config);
+        if let Some(verdict) = given {
+            finding.verdict = verdict;
         }
-        match benchmark {
-            Verdict::Pass => duplicate.or(text).unwrap_or(Finding::PASS),
-            held => Finding::bare(held),
+        match content {
+            Some(content) if finding.verdict.is_reject() => {
+                let at = RecordRef(self.offered());
+                self.refused.entry(content.key).or_insert(at);
+            }
+            Some(content) => self.remember(sender, record, content.key, content.sketch.as_ref()),
+            None => {}
         }
+        self.history.push(Entry { sender, grounds, finding });
+        finding
     }
 
-    fn next(&mut self) -> RecordRef {
-        let at = RecordRef(self.offered);
-        self.offered += 1;
-        at
+    fn sender(&mut self, record: &RecordView<'_>) -> Option<u32> {
+        let name = record.sender.filter(|_| self.config.sender.enabled)?;
+        Some(self.senders.number(name))
     }
 
-    fn exact(&self, key: ContentKey, record: &RecordView<'_>) -> Option<Finding> {
-        let original = &self.originals[*self.keys.get(&key)? as usize];
-        let conflict = self.config.schema.label.conflict(record.label, original.label.as_deref());
-        let reason = if conflict { Reason::ConflictingDuplicate } else { Reason::ExactDuplicate };
-        Some(Finding::copy(Verdict::Reject(reason), original.at, 1.0))
-    }
-
-    fn near(&self, sketch: Option<&Sketch>, record: &RecordView<'_>) -> Option<Finding> {
-        let (owner, similarity, degree) = match sketch {
-            Some(sketch) => self.near_text(sketch, record).or_else(|| self.passage(sketch, record))?,
-            None => self.near_row(record)?,
+    fn gather(&self, sender: Option<u32>, record: &RecordView<'_>, content: &Content) -> Grounds {
+        let Content { key, ref sketch, text, benchmark, manner: (filler, topic) } = *content;
+        let ratios = |copy: f64, repeat: f64| -> Ratios {
+            let mut ratios = NO_EVIDENCE;
+            for (channel, ratio) in [
+                (Channel::Benchmark, benchmark.ratio),
+                (Channel::Copy, copy),
+                (Channel::Repeat, repeat),
+                (Channel::Filler, filler),
+                (Channel::Topic, topic),
+            ] {
+                ratios[channel as usize] = ratio;
+            }
+            ratios
         };
+        if benchmark.exact {
+            return Grounds::settled(
+                Finding::bare(Verdict::Reject(Reason::BenchmarkOverlap)),
+                ratios(1.0, 1.0),
+            );
+        }
+        if let Some(&owner) = self.keys.get(&key) {
+            let own = self.originals[owner as usize].sender == sender;
+            let ratio =
+                same_content(sketch.as_ref().map_or(usize::MAX, |sketch| words(sketch.normal()).count()));
+            let ratios = if own { ratios(1.0, ratio) } else { ratios(ratio, 1.0) };
+            return Grounds::settled(self.same(owner, record), ratios);
+        }
+        if let Some(finding) = sender.and_then(|_| self.refused_before(key)) {
+            return Grounds::settled(finding, ratios(1.0, 1.0));
+        }
+        let likenesses = match sketch {
+            Some(sketch) => self.like_texts(sketch, record, sender),
+            None => self.like_rows(record, sender),
+        };
+        Grounds {
+            settled: None,
+            text,
+            benchmark: (benchmark.degree, benchmark.conflict),
+            nearest: likenesses.nearest,
+            copied: likenesses.best[0].map(|(_, found)| found),
+            repeated: likenesses.best[1].map(|(_, found)| found),
+            ratios: ratios(likenesses.ratios[0], likenesses.ratios[1]),
+        }
+    }
+
+    /// The same content as an earlier record.
+    fn same(&self, owner: u32, record: &RecordView<'_>) -> Finding {
         let original = &self.originals[owner as usize];
         let conflict = self.config.schema.label.conflict(record.label, original.label.as_deref());
-        let verdict = match (degree, conflict) {
-            (_, true) => Verdict::Hold(Reason::ConflictingNearDuplicate),
-            (Degree::Possible | Degree::Alike, _) => Verdict::Hold(Reason::PossibleNearDuplicate),
-            (Degree::Certain, _) => Verdict::Reject(Reason::NearDuplicate),
-        };
-        Some(Finding::copy(verdict, original.at, similarity))
+        let reason = if conflict { Reason::ConflictingDuplicate } else { Reason::ExactDuplicate };
+        Finding::copy(Verdict::Reject(reason), original.at, 1.0)
     }
 
-    /// The nearest original by text; where records also carry rows, these must be near as well.
-    fn near_text(&self, sketch: &Sketch, record: &RecordView<'_>) -> Option<(u32, f32, Degree)> {
+    fn refused_before(&self, key: ContentKey) -> Option<Finding> {
+        let finding = self.history[self.refused.get(&key)?.0 as usize].finding;
+        finding.verdict.is_reject().then_some(finding)
+    }
+
+    /// The originals that a text is like; where records also carry rows, these must be near as well.
+    fn like_texts(&self, sketch: &Sketch, record: &RecordView<'_>, sender: Option<u32>) -> Likenesses {
+        let label = &self.config.schema.label;
+        let mut likenesses = Likenesses::default();
         let mut alike = 0;
         let found = self.texts.nearest(sketch, |text, likeness| {
-            let degree = self.config.near.judge(likeness)?;
-            let original = &self.originals[self.text_owners[text as usize] as usize];
+            let owner = self.text_owners[text as usize];
+            let original = &self.originals[owner as usize];
             let rows = match original.row {
                 Some(row) => self.config.rows.judge(self.rows.distance(row, record.numbers))?,
                 None if record.numbers.is_empty() => Degree::Certain,
                 None => return None,
             };
-            alike += 1;
-            Some(soften(degree.min(rows), &self.config.schema.label, record.label, original.label.as_deref()))
-        })?;
-        let template = found.judgement == Degree::Alike && alike > ALIKE_MAX;
-        (!template).then_some((
-            self.text_owners[found.id as usize],
-            found.likeness.similarity(),
-            found.judgement,
-        ))
+            let degree = self.config.near.judge(likeness).map(|degree| degree.min(rows));
+            let found = self.found(owner, likeness.similarity(), degree, record);
+            likenesses.consider(original.sender == sender, score(likeness), found);
+            alike += usize::from(degree.is_some());
+            Some(soften(degree?, label, record.label, original.label.as_deref()))
+        });
+        let by_rule = found.filter(|found| found.judgement != Degree::Alike || alike <= ALIKE_MAX);
+        likenesses.nearest = by_rule.map(|found| {
+            let owner = self.text_owners[found.id as usize];
+            self.found(owner, found.likeness.similarity(), Some(found.judgement), record)
+        });
+        likenesses.prefer_own();
+        let texts = self.text_owners.len();
+        let ratios = self.benchmark.chance().ratios(texts);
+        likenesses.ratios = likenesses.best.map(|best| ratios.ratio(best.map(|(score, _)| score)));
+        if let Some((owner, part)) = self.passage(sketch, record) {
+            let passage = self.found(owner, part, Some(Degree::Possible), record);
+            likenesses.nearest = likenesses.nearest.or(Some(passage));
+            let at = usize::from(self.originals[owner as usize].sender == sender);
+            let ratio = self.benchmark.chance().most(texts);
+            if ratio > likenesses.ratios[at] {
+                likenesses.ratios[at] = ratio;
+                likenesses.best[at] = Some((0.0, passage));
+            }
+        }
+        likenesses
+    }
+
+    fn found(&self, owner: u32, similarity: f32, degree: Option<Degree>, record: &RecordView<'_>) -> Match {
+        let original = &self.originals[owner as usize];
+        let conflict = self.config.schema.label.conflict(record.label, original.label.as_deref());
+        Match { at: original.at, similarity, degree, conflict }
     }
 
     /// The original that most of a text is a passage of; records with rows differ by more than their text.
-    fn passage(&self, sketch: &Sketch, record: &RecordView<'_>) -> Option<(u32, f32, Degree)> {
+    fn passage(&self, sketch: &Sketch, record: &RecordView<'_>) -> Option<(u32, f32)> {
         if !self.config.near.enabled || !record.numbers.is_empty() {
             return None;
         }
         let (text, part) = self.passages.holds(sketch.normal())?;
-        Some((self.text_owners[text as usize], part, Degree::Possible))
+        Some((self.text_owners[text as usize], part))
     }
 
-    fn near_row(&self, record: &RecordView<'_>) -> Option<(u32, f32, Degree)> {
+    /// The originals that a row is like.
+    fn like_rows(&self, record: &RecordView<'_>, sender: Option<u32>) -> Likenesses {
+        let mut likenesses = Likenesses { ratios: [row_ratio(None); 2], ..Likenesses::default() };
         if !self.config.rows.enabled {
-            return None;
+            return likenesses;
         }
-        let (row, distance, degree) = self.rows.nearest(record.numbers, |row, distance| {
-            let original = &self.originals[self.row_owners[row as usize] as usize];
+        let found = self.rows.nearest(record.numbers, |row, distance| {
+            let owner = self.row_owners[row as usize];
+            let original = &self.originals[owner as usize];
             let degree = self.config.rows.judge(distance).filter(|_| !original.has_text)?;
+            let found = self.found(owner, (1.0 - distance) as f32, Some(degree), record);
+            likenesses.consider(original.sender == sender, -distance, found);
             Some(soften(degree, &self.config.schema.label, record.label, original.label.as_deref()))
-        })?;
-        Some((self.row_owners[row as usize], (1.0 - distance) as f32, degree))
+        });
+        likenesses.nearest = found.map(|(row, distance, degree)| {
+            self.found(self.row_owners[row as usize], (1.0 - distance) as f32, Some(degree), record)
+        });
+        likenesses.ratios = likenesses.best.map(|best| row_ratio(best.and_then(|(_, found)| found.degree)));
+        likenesses
     }
 
     /// Makes a record an original. The first owner of a content stays its owner.
-    fn remember(&mut self, at: RecordRef, record: &RecordView<'_>, key: ContentKey, sketch: Option<&Sketch>) {
+    fn remember(
+        &mut self,
+        sender: Option<u32>,
+        record: &RecordView<'_>,
+        key: ContentKey,
+        sketch: Option<&Sketch>,
+    ) {
         let owner = self.originals.len() as u32;
         if self.keys.contains_key(&key) {
             return;
@@ -226,11 +396,33 @@ impl Gates {
             self.rows.insert(record.numbers)
         });
         self.originals.push(Original {
-            at,
+            at: RecordRef(self.offered()),
+            sender,
             label: record.label.map(Box::from),
             row,
             has_text: sketch.is_some(),
         });
+    }
+}
+
+impl Likenesses {
+    /// Keeps a match if it is nearer than any before, the first comer among equals. Not the one that looks most like a copy: beside a
+    /// mangled copy of a common text, every honest variant of that text looks tampered with.
+    fn consider(&mut self, own: bool, score: f64, found: Match) {
+        let best = &mut self.best[usize::from(own)];
+        let key = (found.similarity, score);
+        if best.is_none_or(|(score, held)| key > (held.similarity, score)) {
+            *best = Some((score, found));
+        }
+    }
+
+    /// Who is copied resembles the copies: what is as much like one's own as like another's is not another's.
+    fn prefer_own(&mut self) {
+        if let [Some((_, others)), Some((_, own))] = self.best
+            && own.similarity >= others.similarity
+        {
+            self.best[0] = None;
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A borrowed record: its content and its label. Who sent it is deliberately absent: gates judge content.
+/// A borrowed record: its content, its label, and a key of its sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RecordView<'a> {
     /// The text, where the datanet has one.
@@ -11,17 +11,25 @@ pub struct RecordView<'a> {
     pub numbers: &'a [f64],
     /// The label as text; a regression target is written as a decimal number.
     pub label: Option<&'a str>,
+    /// Any key that is the same for all records of one sender. With it, a record is judged in the light of what its sender sent
+    /// before; without it, on its content alone.
+    pub sender: Option<&'a str>,
 }
 
 impl<'a> RecordView<'a> {
     /// A text record.
     pub fn text(text: &'a str, label: &'a str) -> Self {
-        Self { text: Some(text), numbers: &[], label: Some(label) }
+        Self { text: Some(text), label: Some(label), ..Self::default() }
     }
 
     /// A numeric record.
     pub fn row(numbers: &'a [f64], label: &'a str) -> Self {
-        Self { text: None, numbers, label: Some(label) }
+        Self { numbers, label: Some(label), ..Self::default() }
+    }
+
+    /// The same record with the key of its sender.
+    pub fn sent_by(self, sender: &'a str) -> Self {
+        Self { sender: Some(sender), ..self }
     }
 }
 

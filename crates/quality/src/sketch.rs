@@ -18,7 +18,7 @@
 
 use crate::letters::fold;
 use crate::words::{Token, Word, spans};
-pub(crate) use crate::words::{hash_bytes, mix, words};
+pub(crate) use crate::words::{mix, words};
 
 /// Slots of a signature.
 const SLOTS: usize = BANDS * ROWS;

@@ -115,6 +115,12 @@ reasons! {
         "Nothing for now. Records that say something new pass more easily than rewordings.";
     ConflictingNearDuplicate, "conflicting_near_duplicate", "The content resembles an earlier record closely but has another label; a reviewer decides.",
         "Nothing for now. If the small difference changes the meaning, the record is valuable: say why in a note.";
+    LowEffort, "low_effort", "The text says next to nothing, and much that its sender sent says as little; a reviewer decides.",
+        "Send texts that say something about the datanet's subject in words of your own.";
+    OffTopic, "off_topic", "The words are foreign to the datanet, and much that the sender sent is as foreign; a reviewer decides.",
+        "Send records about the datanet's subject. A note on how this one belongs there helps the reviewer.";
+    SenderReview, "sender_review", "Nearly all that the sender sent was copied, empty or off topic, so a reviewer looks at the rest as well.",
+        "Send work of your own: each record that passes, and each verdict that a reviewer overturns, counts for you.";
 }
 
 /// What the gates decided about one record.

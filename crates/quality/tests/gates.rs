@@ -200,7 +200,7 @@ fn rows_are_judged_by_exact_and_near_and_mixed_records_by_both() {
         }
     }
     let text = "the same words about two different measurements of a machine";
-    let mixed = |row, text| RecordView { text: Some(text), numbers: row, label: Some("a") };
+    let mixed = |row, text| RecordView { text: Some(text), numbers: row, label: Some("a"), sender: None };
     let nearly = "the smae words about two different measurements of a machine";
     let found = gates.check_batch(&[
         mixed(&rows[0], text),
@@ -279,7 +279,10 @@ fn what_is_removed_never_matches() {
     for (id, sketch) in sketches.iter().enumerate() {
         let same = index.nearest(sketch, |_, likeness| likeness.same_words().then_some(()));
         assert!(same.is_none_or(|same| !gone(same.id)));
-        let kept = sketches.iter().enumerate().any(|(other, s)| !gone(other as u32) && s.normal() == sketch.normal());
+        let kept = sketches
+            .iter()
+            .enumerate()
+            .any(|(other, s)| !gone(other as u32) && s.normal() == sketch.normal());
         found += usize::from(same.is_some());
         assert!(same.is_some() || !kept || sketch.normal().is_empty(), "{id}");
     }
@@ -449,7 +452,7 @@ proptest! {
         label in prop::option::of("\\PC{0,5}"),
     ) {
         let records: Vec<_> = texts.iter().enumerate().map(|(i, text)| RecordView {
-            text: text.as_deref(), numbers: &numbers[..i % (numbers.len() + 1)], label: label.as_deref(),
+            text: text.as_deref(), numbers: &numbers[..i % (numbers.len() + 1)], label: label.as_deref(), sender: None,
         }).collect();
         let mut gates = Gates::new(GateConfig::default(), &records[..1]).unwrap();
         for (finding, record) in gates.check_batch(&records).iter().zip(&records) {

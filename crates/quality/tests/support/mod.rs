@@ -48,20 +48,24 @@ pub(crate) struct Row {
     pub(crate) id: String,
     pub(crate) text: String,
     pub(crate) label: String,
+    /// Empty for what nobody sent.
+    pub(crate) contributor: String,
 }
 
 impl Row {
     pub(crate) fn view(&self) -> RecordView<'_> {
-        RecordView::text(&self.text, &self.label)
+        let view = RecordView::text(&self.text, &self.label);
+        if self.contributor.is_empty() { view } else { view.sent_by(&self.contributor) }
     }
 }
 
-fn rows(path: &str) -> Option<Vec<Row>> {
+pub(crate) fn rows(path: &str) -> Option<Vec<Row>> {
     let field = |value: &Value, name: &str| value[name].as_str().unwrap().to_string();
     let row = |value: &Value| Row {
         id: field(value, "id"),
         text: field(value, "text"),
         label: field(value, "label"),
+        contributor: value["contributor"].as_str().unwrap_or_default().to_string(),
     };
     Some(json_lines(path)?.iter().map(row).collect())
 }
@@ -94,10 +98,15 @@ impl Community {
         })
     }
 
-    pub(crate) fn run(&self, config: &GateConfig) -> Vec<Finding> {
+    /// The findings as the records came, and once all were known.
+    pub(crate) fn run(&self, config: &GateConfig) -> (Vec<Finding>, Vec<Finding>) {
         let sealed: Vec<_> = self.sealed.iter().map(Row::view).collect();
         let offered: Vec<_> = self.offered.iter().map(Row::view).collect();
-        Gates::new(config.clone(), &sealed).unwrap().check_batch(&offered)
+        let mut gates = Gates::new(config.clone(), &sealed).unwrap();
+        let first = gates.check_batch(&offered);
+        let mut last = first.clone();
+        gates.reconsider().into_iter().for_each(|(at, finding)| last[at.0 as usize] = finding);
+        (first, last)
     }
 
     pub(crate) fn tally(&self, findings: &[Finding]) -> Tally {
