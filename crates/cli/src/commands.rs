@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod contribute;
 mod datanet;
+mod gate;
 mod init;
 mod key;
 mod log;
@@ -19,6 +20,7 @@ mod statement;
 mod text;
 mod train;
 mod value;
+mod verdicts;
 mod verify;
 
 use clap::Subcommand;
@@ -33,6 +35,7 @@ pub(crate) enum NodeCommand {
     Init(init::Args),
     Key(key::Args),
     Datanet(datanet::Args),
+    Gate(gate::Args),
     Contribute(contribute::Args),
     Review(review::Args),
     Snapshot(snapshot::Args),
@@ -58,6 +61,7 @@ impl NodeCommand {
             Self::Init(args) => (args.json, init::run(&args)?),
             Self::Key(args) => key::run(&args)?,
             Self::Datanet(args) => datanet::run(&args)?,
+            Self::Gate(args) => (args.at.json, gate::run(&args)?),
             Self::Contribute(args) => (args.at.json, contribute::run(&args)?),
             Self::Review(args) => review::run(&args)?,
             Self::Snapshot(args) => (args.at.json, snapshot::run(&args)?),

@@ -15,6 +15,10 @@ use crate::node::Node;
 use crate::settle::stored;
 use crate::task::{Reading, Record};
 
+mod dry;
+
+pub use dry::{Original, Rehearsed, rehearse};
+
 /// Code of a verdict that lets a record into the next snapshot.
 pub(crate) const PASS: &str = "pass";
 const HOLD: &str = "hold";
@@ -73,15 +77,8 @@ impl Node {
         let author = self.contribution(net, contribution)?.author.to_string();
         let views: Vec<RecordView<'_>> = readings.iter().map(|r| r.view().sent_by(&author)).collect();
         self.clear_reviewed(net, memory)?;
-        let first = memory.places.len();
         memory.places.extend((0..readings.len() as u32).map(|index| (contribution, index)));
-        let mut findings = memory.gates.check_batch(&views);
-        // What the last records say about the sender counts for the first.
-        for (at, finding) in memory.gates.reconsider() {
-            if let Some(place) = (at.0 as usize).checked_sub(first) {
-                findings[place] = held(finding);
-            }
-        }
+        let findings = judge(&mut memory.gates, &views);
         let table = self.put_verdicts(&findings, &memory.places)?;
         let command = verdicts_command(net, contribution, &findings, table)?;
         let operator = self.operator().clone();
@@ -195,6 +192,19 @@ pub(crate) fn read_verdicts(bytes: &[u8]) -> Result<Vec<VerdictRow>> {
         })
     };
     (0..table.rows()).map(|i| row(i).ok_or_else(malformed)).collect()
+}
+
+/// The verdicts on records in order of arrival.
+fn judge(gates: &mut Gates, views: &[RecordView<'_>]) -> Vec<Finding> {
+    let first = gates.offered() as usize;
+    let mut findings = gates.check_batch(views);
+    // What the last records say about the sender counts for the first.
+    for (at, finding) in gates.reconsider() {
+        if let Some(place) = (at.0 as usize).checked_sub(first) {
+            findings[place] = held(finding);
+        }
+    }
+    findings
 }
 
 /// A record that was let in stays where it is until a person has looked.

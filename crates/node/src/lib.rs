@@ -33,7 +33,7 @@ pub use contents::Contents;
 pub use contribute::Contributed;
 pub use error::{Kind, NodeError, Result};
 pub use fit::{Answers, Fitted};
-pub use gate::VerdictRow;
+pub use gate::{Original, Rehearsed, VerdictRow, rehearse};
 pub use home::{Home, LOG, OPERATOR};
 pub use node::{CHECKPOINT, LOG_KEY, Node};
 pub use receipt::{Opening, Receipt};

@@ -1,19 +1,18 @@
 //! `assay contribute`: a file of records in, verdicts and a receipt out.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use assay_ledger::charter::TaskRules;
 use assay_ledger::ids::DatanetId;
 use assay_node::records::Place;
 use assay_node::{Contributed, VerdictRow};
-use assay_quality::Reason;
 use assay_web::text::{count, cut, plural};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::session::{At, Session};
+use super::verdicts::Verdicts;
 use super::{Said, records};
 use crate::output::Failure;
 use crate::progress::Progress;
@@ -22,9 +21,6 @@ const EXAMPLES: &str = "\
 Examples:
   assay contribute mine.jsonl --net intents --as alice
   assay contribute mine.csv.gz --as bob --receipt bob-receipt.json";
-/// Lines of the file named for each reason.
-const LINES_SHOWN: usize = 8;
-
 /// Offers a file of records; says at once what passed the gates and what did not, and why.
 ///
 /// FILE is JSON Lines or CSV (also .gz and .zst) or Parquet, with the columns that the charter names. Content stays
@@ -48,33 +44,12 @@ pub(crate) struct Args {
     pub(super) at: At,
 }
 
-/// What one reason did to a file.
-#[derive(Serialize)]
-struct Stopped {
-    verdict: String,
-    code: String,
-    sentence: &'static str,
-    advice: &'static str,
-    count: u64,
-    /// Lines or rows of the file.
-    at: Vec<u64>,
-}
-
-/// Verdicts on a whole file.
-#[derive(Default, Serialize)]
-struct Verdicts {
-    passed: u64,
-    held: u64,
-    rejected: u64,
-    stopped: Vec<Stopped>,
-}
-
 pub(super) fn run(args: &Args) -> Result<Said, Failure> {
     let mut progress = Progress::new(args.at.json);
     let rows = records::read(&args.file)?;
     let mut session = args.at.open()?;
     let net = session.net(args.net.as_deref())?;
-    check_columns(&session, &net, &args.file, &rows.columns)?;
+    check_columns(&session.node.datanet(&net)?.charter.task, net.as_str(), &args.file, &rows.columns)?;
     if let Some(path) = args.receipt.as_ref().filter(|path| path.exists()) {
         return Err(Failure::refused(format!("{} exists already", path.display())).hint("name another file"));
     }
@@ -101,8 +76,12 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
 }
 
 /// A file without a column that the charter reads would only fill the log with rejections.
-fn check_columns(session: &Session, net: &DatanetId, file: &Path, columns: &[String]) -> Result<(), Failure> {
-    let task = &session.node.datanet(net)?.charter.task;
+pub(super) fn check_columns(
+    task: &TaskRules,
+    net: &str,
+    file: &Path,
+    columns: &[String],
+) -> Result<(), Failure> {
     let mut read = task.text.iter().chain(&task.features).chain([&task.label]);
     match read.find(|name| !columns.contains(name)) {
         Some(missing) => {
@@ -156,33 +135,9 @@ fn verdicts(
     for part in sent {
         all.extend(session.node.verdicts(net, part.seq)?);
     }
-    let mut out = Verdicts::default();
-    let mut stopped: BTreeMap<(String, String), Vec<u64>> = BTreeMap::new();
-    for (row, place) in all.into_iter().zip(places) {
-        match row.verdict.as_str() {
-            "pass" => out.passed += 1,
-            "hold" => out.held += 1,
-            _ => out.rejected += 1,
-        }
-        if let Some(code) = row.reason {
-            stopped.entry((row.verdict, code)).or_default().push(place.number());
-        }
-    }
-    out.stopped = stopped.into_iter().map(|((verdict, code), at)| reason(verdict, code, at)).collect();
-    out.stopped.sort_by(|a, b| b.count.cmp(&a.count).then(a.code.cmp(&b.code)));
-    Ok(out)
-}
-
-fn reason(verdict: String, code: String, at: Vec<u64>) -> Stopped {
-    let known = Reason::from_code(&code);
-    Stopped {
-        verdict,
-        sentence: known.map_or("", Reason::sentence),
-        advice: known.map_or("", Reason::advice),
-        code,
-        count: at.len() as u64,
-        at,
-    }
+    Ok(Verdicts::of(
+        all.into_iter().zip(places).map(|(row, place)| (row.verdict, row.reason, place.number())),
+    ))
 }
 
 fn in_words(
@@ -200,13 +155,7 @@ fn in_words(
         count(verdicts.held),
         count(verdicts.rejected)
     );
-    let place = if matches!(places.first(), Some(Place::Row(_))) { "row" } else { "line" };
-    for stopped in &verdicts.stopped {
-        let did = if stopped.verdict == "hold" { "held" } else { "rejected" };
-        let _ = writeln!(out, "\n{:>7} {did}  {} ({})", count(stopped.count), stopped.sentence, stopped.code);
-        let _ = writeln!(out, "        {}", stopped.advice);
-        let _ = writeln!(out, "        {}", lines(place, &stopped.at));
-    }
+    verdicts.write(&mut out, places);
     out.push('\n');
     for path in receipts {
         let _ = writeln!(out, "receipt  {}", path.display());
@@ -218,14 +167,6 @@ fn in_words(
     out
 }
 
-fn lines(place: &str, at: &[u64]) -> String {
-    let shown: Vec<String> = at.iter().take(LINES_SHOWN).map(u64::to_string).collect();
-    let more = at.len().saturating_sub(LINES_SHOWN);
-    let more = if more > 0 { format!(" and {} more", count(more as u64)) } else { String::new() };
-    let many = if at.len() == 1 { "" } else { "s" };
-    format!("{place}{many} {}{more}", shown.join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,7 +176,5 @@ mod tests {
         assert_eq!(numbered(Path::new("a/r.json"), 1), Path::new("a/r.json"));
         assert_eq!(numbered(Path::new("a/r.json"), 2), Path::new("a/r-2.json"));
         assert_eq!(numbered(Path::new("r"), 3), Path::new("r-3"));
-        assert_eq!(lines("line", &[4]), "line 4");
-        assert_eq!(lines("row", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), "rows 1, 2, 3, 4, 5, 6, 7, 8 and 2 more");
     }
 }

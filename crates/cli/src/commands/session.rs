@@ -94,6 +94,14 @@ impl Session {
         }
     }
 
+    /// The account of a key's name, open or not, or of an account id.
+    pub(super) fn known(&self, who: &str) -> Result<AccountId, Failure> {
+        match self.names.iter().find(|(_, name)| *name == who) {
+            Some((account, _)) => Ok(account.clone()),
+            None => who.parse().map_err(|_| unknown_key(who)),
+        }
+    }
+
     /// The datanet of that name, or the only one.
     pub(crate) fn net(&self, name: Option<&str>) -> Result<DatanetId, Failure> {
         if let Some(name) = name {

@@ -25,6 +25,7 @@ fn every_command_has_examples() {
         "init",
         "key",
         "datanet",
+        "gate",
         "contribute",
         "review",
         "snapshot",

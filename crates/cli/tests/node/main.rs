@@ -3,6 +3,7 @@
 
 mod community;
 mod docs;
+mod gate;
 mod help;
 mod path;
 mod refused;

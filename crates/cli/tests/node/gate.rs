@@ -1,0 +1,73 @@
+//! Dry runs of the gates.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::World;
+
+/// A dry run says what the real one then says, and leaves nothing behind.
+#[test]
+fn a_dry_run_says_what_will_come() {
+    let world = World::founded();
+    world.says("contribute alice.jsonl --as alice");
+    let size = |world: &World| world.document("log --count 1")["size"].clone();
+    let before = size(&world);
+    let dry = world.document("gate bob.jsonl --net topics --out verdicts.jsonl");
+    assert_eq!(size(&world), before, "nothing is logged");
+    let real = world.document("contribute bob.jsonl --as bob");
+    assert_eq!(dry["verdicts"], real["verdicts"]);
+    assert_eq!(dry["against"], "topics");
+    let each = dry["each"].as_array().unwrap();
+    assert_eq!(each.len() as u64, dry["records"].as_u64().unwrap());
+    let lines = fs::read_to_string(world.path("verdicts.jsonl")).unwrap();
+    let written: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(&written, each);
+    let copy = each.iter().find(|v| v["reason"] == "exact_duplicate").unwrap();
+    assert_eq!(
+        (&copy["at"], &copy["verdict"], &copy["similarity"]),
+        (&json!(19), &json!("reject"), &json!(1.0))
+    );
+    assert!(copy["original"].is_object() && copy["advice"].is_string());
+    assert!(each[0]["reason"].is_null() && each[0]["original"].is_null());
+}
+
+/// Without a home, by a charter; what a text shows is pointed at.
+#[test]
+fn a_charter_is_enough() {
+    let world = World::bare();
+    let rows = [
+        "we saw rain and a cold wind before the storm",
+        "my mail is joe.bloggs@gmail.com and the forecast was snow",
+        "we saw rain and a cold wind before the storm",
+    ];
+    let rows: String =
+        rows.iter().map(|text| format!("{}\n", json!({ "text": text, "label": "weather" }))).collect();
+    fs::write(world.path("mine.jsonl"), rows).unwrap();
+    let command = "gate mine.jsonl --charter charter.toml --valid valid.jsonl --test test.jsonl";
+    let dry = world.document(command);
+    let of = |at: usize| &dry["each"][at];
+    assert_eq!((&of(1)["verdict"], &of(1)["reason"]), (&json!("hold"), &json!("email_address")));
+    assert_eq!(of(1)["span"], json!([11, 31]));
+    assert_eq!((&of(2)["reason"], &of(2)["original"]), (&json!("exact_duplicate"), &json!({ "at": 1 })));
+    let words = world.says(command);
+    assert!(words.contains("1 would pass, 1 be held, 1 be rejected"), "{words}");
+    assert!(words.contains("joe.bloggs@gmail.com") && words.contains("like line 1"), "{words}");
+}
+
+/// What cannot be judged is refused before anything is.
+#[test]
+fn what_cannot_be_judged_is_refused() {
+    let world = World::bare();
+    let refused = |arguments: &str| {
+        let ran = world.run(&arguments.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        ran.stderr
+    };
+    assert!(refused("gate bob.jsonl").contains("home"));
+    assert!(refused("gate bob.jsonl --charter nowhere.toml").contains("nowhere.toml"));
+    fs::write(world.path("odd.jsonl"), "{\"words\": \"rain\"}\n").unwrap();
+    assert!(refused("gate odd.jsonl --charter charter.toml").contains("no column \"text\""));
+    fs::write(world.path("there.jsonl"), "").unwrap();
+    assert!(refused("gate bob.jsonl --charter charter.toml --out there.jsonl").contains("exists already"));
+}

@@ -1,0 +1,82 @@
+//! A dry run: what the gates would say of records that nobody offers.
+
+use assay_ledger::charter::Charter;
+use assay_ledger::ids::{AccountId, DatanetId};
+use assay_quality::{Finding, Gates, RecordView};
+
+use super::{config, judge};
+use crate::error::{NodeError, Result};
+use crate::node::Node;
+use crate::task::{Reading, Record};
+
+/// What the gates would say of one record.
+#[derive(Clone, Copy, Debug)]
+pub struct Rehearsed {
+    /// The verdict with its evidence.
+    pub finding: Finding,
+    /// The record that owns the content.
+    pub original: Option<Original>,
+}
+
+/// Where an original is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Original {
+    /// Contribution and index in the datanet.
+    Offered(u64, u32),
+    /// Place among the records rehearsed.
+    Here(usize),
+}
+
+/// A sender of whom nothing is known; no account is called that.
+const NEWCOMER: &str = "newcomer";
+
+/// Verdicts on `records` by a charter alone, with these rows of its benchmark; nothing came before.
+///
+/// # Errors
+/// When the charter asks for gates that cannot be.
+pub fn rehearse(charter: &Charter, sealed: &[Record], records: &[Record]) -> Result<Vec<Rehearsed>> {
+    let sealed: Vec<Reading> = sealed.iter().map(|row| Reading::of(&charter.task, row)).collect();
+    let views: Vec<RecordView<'_>> = sealed.iter().map(Reading::view).collect();
+    let mut gates = Gates::new(config(charter)?, &views).map_err(NodeError::invalid)?;
+    Ok(run(&mut gates, charter, &[], records, NEWCOMER))
+}
+
+impl Node {
+    /// Verdicts on `records` as if `sender`, or else a newcomer, offered them to the datanet now; nothing is kept of it. Contributions that
+    /// still wait for the gates are not among what came before.
+    ///
+    /// # Errors
+    /// When there is no such datanet, or what it holds cannot be read.
+    pub fn rehearse(
+        &self,
+        net: &DatanetId,
+        records: &[Record],
+        sender: Option<&AccountId>,
+    ) -> Result<Vec<Rehearsed>> {
+        let mut memory = self.gate_memory(net)?;
+        self.clear_reviewed(net, &mut memory)?;
+        let charter = &self.datanet(net)?.charter;
+        let sender = sender.map_or(NEWCOMER, AccountId::as_str);
+        Ok(run(&mut memory.gates, charter, &memory.places, records, sender))
+    }
+}
+
+fn run(
+    gates: &mut Gates,
+    charter: &Charter,
+    places: &[(u64, u32)],
+    records: &[Record],
+    sender: &str,
+) -> Vec<Rehearsed> {
+    let readings: Vec<Reading> = records.iter().map(|record| Reading::of(&charter.task, record)).collect();
+    let views: Vec<RecordView<'_>> = readings.iter().map(|r| r.view().sent_by(sender)).collect();
+    let original = |at: usize| match places.get(at) {
+        Some(&(contribution, index)) => Original::Offered(contribution, index),
+        None => Original::Here(at - places.len()),
+    };
+    let found = judge(gates, &views);
+    found
+        .into_iter()
+        .map(|finding| Rehearsed { finding, original: finding.original.map(|at| original(at.0 as usize)) })
+        .collect()
+}
