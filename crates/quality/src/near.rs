@@ -126,9 +126,8 @@ impl NearIndex {
 /// The evidence of a pair of words that so many texts have.
 fn rarity(texts: usize) -> u32 {
     match texts {
-        0..=2 => 3,
-        3..=5 => 2,
-        6..=11 => 1,
+        0..=3 => 3,
+        4..=8 => 2,
         _ => 1,
     }
 }

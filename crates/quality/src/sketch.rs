@@ -72,7 +72,7 @@ impl Sketch {
 
 /// Pairs that are kept of a text of so many words.
 const fn pairs_kept(words: usize) -> usize {
-    16 + words / 16
+    if words < 84 { 14 } else { words / 6 }
 }
 
 /// The kept pairs of neighbouring words, ascending by key.

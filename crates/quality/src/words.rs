@@ -10,6 +10,7 @@ pub(crate) struct Word {
 
 /// What a byte of ASCII can do in a word.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 enum Kind {
     /// Begins and continues a word.
     Letter,
@@ -72,14 +73,21 @@ fn ascii_end(normal: &str, at: usize) -> Option<usize> {
     let kind = |at: usize| bytes.get(at).map_or(Kind::Other, |&byte| KINDS[byte as usize]);
     let mut end = at + 1;
     loop {
-        while matches!(kind(end), Kind::Letter | Kind::Digit) {
-            end += 1;
+        end += bytes[end..]
+            .iter()
+            .take_while(|&&byte| matches!(KINDS[byte as usize], Kind::Letter | Kind::Digit))
+            .count();
+        let mark = match bytes.get(end) {
+            None | Some(b' ') => return Some(end),
+            Some(&mark) => mark,
+        };
+        let (last, next) = (kind(end - 1), kind(end + 1));
+        if kind(end) == Kind::Wide || next == Kind::Wide {
+            return wide_end(normal, at);
         }
-        let next = kind(end + 1);
-        let joins = match bytes.get(end) {
-            Some(_) if kind(end) == Kind::Wide || next == Kind::Wide => return wide_end(normal, at),
-            Some(b'\'') => kind(end - 1) != Kind::Digit && matches!(next, Kind::Letter | Kind::Digit),
-            Some(b'.' | b',' | b':' | b'/') => kind(end - 1) == Kind::Digit && next == Kind::Digit,
+        let joins = match mark {
+            b'\'' => last != Kind::Digit && matches!(next, Kind::Letter | Kind::Digit),
+            b'.' | b',' | b':' | b'/' => last == Kind::Digit && next == Kind::Digit,
             _ => false,
         };
         if !joins {
@@ -169,6 +177,7 @@ pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
 }
 
 /// The hash of `bytes[start..end]`; reads whole words of 8 bytes where there are as many behind.
+#[inline]
 fn hash_at(bytes: &[u8], start: usize, end: usize) -> u64 {
     let mut hash = 0x9E37_79B9_7F4A_7C15 ^ (end - start) as u64;
     let mut at = start;

@@ -1,50 +1,50 @@
-//! Lists of numbers under 32-bit keys: one table of (key, number) with open addressing.
+//! Lists of numbers under 32-bit keys: one table of (key, number) in order, with gaps.
 //!
-//! The place of a key is its high bits and the next free places after it, so that the table is nearly in order of
-//! keys, growing is one sweep over it, and a list lies in one cache line or two. What a list has beyond its first
-//! [`INLINE`] numbers lies elsewhere: the long lists of a few common keys would fill the places of their neighbours.
+//! An entry belongs at the place that its key has among all keys; where that is taken, entries move up, so that the whole
+//! table is always in order (ordered linear probing; Amble and Knuth 1974). A search ends at the first greater
+//! entry, a list lies in one cache line or two, and growing is one sweep.
 
-use rustc_hash::FxHashMap;
-
-/// (key, number) in one word; a removed entry keeps its key.
+/// No entry: greater than all.
 const FREE: u64 = u64::MAX;
-/// The number of a removed entry; no text has it.
-const REMOVED: u32 = u32::MAX;
+/// No number.
+const NONE: u32 = u32::MAX;
 const SMALLEST: usize = 1 << 10;
-/// Numbers of a list that the table itself holds.
-const INLINE: usize = 4;
 
 pub(crate) struct Lists {
-    entries: Box<[u64]>,
-    /// The rest of long lists.
-    rest: FxHashMap<u32, Vec<u32>>,
+    /// Key in the high half, number in the low; room for `size` keys and as much as the last of them move up.
+    entries: Vec<u64>,
+    size: usize,
     used: usize,
     longest: usize,
+}
+
+fn entry(key: u32, number: u32) -> u64 {
+    u64::from(key) << 32 | u64::from(number)
+}
+
+fn key_of(entry: u64) -> u32 {
+    (entry >> 32) as u32
+}
+
+fn place(key: u32, size: usize) -> usize {
+    ((u64::from(key) * size as u64) >> 32) as usize
 }
 
 impl Lists {
     /// Lists of at most `longest` numbers.
     pub(crate) fn new(longest: usize) -> Self {
-        Lists { entries: vec![FREE; SMALLEST].into(), rest: FxHashMap::default(), used: 0, longest }
+        Lists { entries: vec![FREE; SMALLEST + 1], size: SMALLEST, used: 0, longest }
     }
 
-    /// Appends a number to the list of each key; a full list stays as it is.
+    /// Appends a number, greater than all before, to the list of each key; a full list stays as it is.
     pub(crate) fn insert(&mut self, number: u32, keys: &[u32]) {
-        self.reserve(keys.len());
+        if (self.used + keys.len()) * 5 > self.size * 3 {
+            self.grow(keys.len());
+        }
         for &key in keys {
-            let (mut at, mut length) = (self.place(key), 0);
-            while self.entries[at] != FREE {
-                length += usize::from((self.entries[at] >> 32) as u32 == key);
-                at = (at + 1) & (self.entries.len() - 1);
-            }
-            if length >= INLINE {
-                let rest = self.rest.entry(key).or_default();
-                if rest.len() + INLINE < self.longest {
-                    rest.push(number);
-                }
-            } else {
-                self.entries[at] = u64::from(key) << 32 | u64::from(number);
-                self.used += 1;
+            let begin = self.find(key);
+            if self.list(begin, key).count() < self.longest {
+                self.put(begin, entry(key, number));
             }
         }
     }
@@ -52,17 +52,20 @@ impl Lists {
     /// Takes a number from the list of each key.
     pub(crate) fn remove(&mut self, number: u32, keys: &[u32]) {
         for &key in keys {
-            let wanted = u64::from(key) << 32 | u64::from(number);
-            let mut at = self.place(key);
-            while self.entries[at] != FREE {
-                if self.entries[at] == wanted {
-                    self.entries[at] = u64::from(key) << 32 | u64::from(REMOVED);
-                }
-                at = (at + 1) & (self.entries.len() - 1);
+            let mut at = self.find(key);
+            while self.entries[at] < entry(key, number) {
+                at += 1;
             }
-            if let Some(rest) = self.rest.get_mut(&key) {
-                rest.retain(|&other| other != number);
+            if self.entries[at] != entry(key, number) {
+                continue;
             }
+            // What moved up for it moves down again.
+            while self.entries[at + 1] != FREE && place(key_of(self.entries[at + 1]), self.size) <= at {
+                self.entries[at] = self.entries[at + 1];
+                at += 1;
+            }
+            self.entries[at] = FREE;
+            self.used -= 1;
         }
     }
 
@@ -71,69 +74,77 @@ impl Lists {
     pub(crate) fn shared(&self, keys: &[u32], weigh: fn(usize) -> u32, least: u32) -> Vec<(u32, u32)> {
         let mut all: Vec<(u32, u32)> = Vec::with_capacity(keys.len() * 4);
         // All places are asked for before the first is waited for.
-        std::hint::black_box(keys.iter().fold(0, |sum, &key| sum ^ self.entries[self.place(key)]));
+        std::hint::black_box(keys.iter().fold(0, |sum, &key| sum ^ self.entries[place(key, self.size)]));
         for &key in keys {
-            let (before, mut places) = (all.len(), 0);
-            let mut at = self.place(key);
-            while self.entries[at] != FREE {
-                let entry = self.entries[at];
-                if (entry >> 32) as u32 == key {
-                    places += 1;
-                    if entry as u32 != REMOVED {
-                        all.push((entry as u32, 0));
-                    }
-                }
-                at = (at + 1) & (self.entries.len() - 1);
-            }
-            if places >= INLINE
-                && let Some(rest) = self.rest.get(&key)
-            {
-                all.extend(rest.iter().map(|&number| (number, 0)));
-            }
+            let before = all.len();
+            all.extend(self.list(self.find(key), key).map(|number| (number, 0)));
             let weight = weigh(all.len() - before);
-            all[before..].iter_mut().for_each(|entry| entry.1 = weight);
+            all[before..].iter_mut().for_each(|found| found.1 = weight);
         }
         summed(&all, least)
     }
 
-    fn place(&self, key: u32) -> usize {
-        ((u64::from(key) * self.entries.len() as u64) >> 32) as usize
+    /// Where the list of a key begins, or would.
+    fn find(&self, key: u32) -> usize {
+        let mut at = place(key, self.size);
+        while self.entries[at] < entry(key, 0) {
+            at += 1;
+        }
+        at
     }
 
-    fn reserve(&mut self, more: usize) {
-        if (self.used + more) * 4 <= self.entries.len() * 3 {
-            return;
+    /// The list of a key, which begins at `begin`.
+    fn list(&self, begin: usize, key: u32) -> impl Iterator<Item = u32> {
+        let inside = move |&&found: &&u64| key_of(found) == key && found != FREE;
+        self.entries[begin..].iter().take_while(inside).map(|&found| found as u32)
+    }
+
+    /// Puts an entry where it belongs, not before `at`; those behind it move up.
+    fn put(&mut self, mut at: usize, entry: u64) {
+        while self.entries[at] < entry {
+            at += 1;
         }
-        let mut size = self.entries.len() * 2;
-        while (self.used + more) * 4 > size * 3 {
-            size *= 2;
-        }
-        let old = std::mem::replace(&mut self.entries, vec![FREE; size].into());
-        self.used = 0;
-        for &entry in old.iter().filter(|&&entry| entry != FREE && entry as u32 != REMOVED) {
-            let mut at = self.place((entry >> 32) as u32);
-            while self.entries[at] != FREE {
-                at = (at + 1) & (size - 1);
+        let mut moving = entry;
+        while moving != FREE {
+            std::mem::swap(&mut self.entries[at], &mut moving);
+            at += 1;
+            if at == self.entries.len() {
+                self.entries.push(FREE);
             }
-            self.entries[at] = entry;
-            self.used += 1;
+        }
+        self.used += 1;
+    }
+
+    fn grow(&mut self, more: usize) {
+        while (self.used + more) * 5 > self.size * 3 {
+            self.size *= 2;
+        }
+        let old = std::mem::replace(&mut self.entries, vec![FREE; self.size + 1]);
+        let mut next = 0;
+        for entry in old.into_iter().filter(|&entry| entry != FREE) {
+            next = next.max(place(key_of(entry), self.size));
+            if next + 1 >= self.entries.len() {
+                self.entries.resize(next + 2, FREE);
+            }
+            self.entries[next] = entry;
+            next += 1;
         }
     }
 }
 
 /// The sum of the weights of each number, where it is at least `least`.
 fn summed(all: &[(u32, u32)], least: u32) -> Vec<(u32, u32)> {
-    let mut sums = vec![(REMOVED, 0); (all.len() * 2).next_power_of_two()];
+    let mut sums = vec![(NONE, 0); (all.len() * 2).next_power_of_two()];
     let mask = sums.len() - 1;
     let mut found = Vec::new();
     for &(number, weight) in all {
-        let mut at = number.wrapping_mul(0x9E37_79B1) as usize >> 7 & mask;
-        while sums[at].0 != number && sums[at].0 != REMOVED {
+        let mut at = (number.wrapping_mul(0x9E37_79B1) >> 7) as usize & mask;
+        while sums[at].0 != number && sums[at].0 != NONE {
             at = (at + 1) & mask;
         }
         sums[at] = (number, sums[at].1 + weight);
     }
-    found.extend(sums.into_iter().filter(|&(number, sum)| number != REMOVED && sum >= least));
+    found.extend(sums.into_iter().filter(|&(number, sum)| number != NONE && sum >= least));
     found
 }
 
