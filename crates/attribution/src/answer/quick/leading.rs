@@ -12,7 +12,9 @@
 //!
 //! With z = W'x, x the question's features and g_k its gradient in the scores, record i then gets
 //!
-//!     < T' z_i + < x_i, x > u, r_i >,   T = sum_k w_k a_k (H_k^-1 (z g_k') - z u_k'),   u = sum_k w_k a_k u_k,
+//! ```text
+//! < T' z_i + < x_i, x > u, r_i >,   T = sum_k w_k a_k (H_k^-1 (z g_k') - z u_k'),   u = sum_k w_k a_k u_k,
+//! ```
 //!
 //! u_k being the rest's inverse times g_k and r_i the residuals at the few nodes: two products with the records.
 
