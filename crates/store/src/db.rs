@@ -155,7 +155,7 @@ impl Database {
     pub(crate) fn sound(&self) -> Result<(), StoreError> {
         match self.poison.get() {
             None => Ok(()),
-            Some(cause) => Err(StoreError::Poisoned { path: self.path.clone(), cause: cause.clone() }),
+            Some(cause) => Err(StoreError::Poisoned { place: self.place(), cause: cause.clone() }),
         }
     }
 
@@ -206,7 +206,7 @@ impl Database {
     fn condemn(&self, action: &'static str, source: rusqlite::Error) -> StoreError {
         let cause = format!("cannot {action}: {source}");
         let _ = self.poison.set(cause.clone());
-        StoreError::Poisoned { path: self.path.clone(), cause }
+        StoreError::Poisoned { place: self.place(), cause }
     }
 
     /// The checks that SQLite has for its own pages and indexes.

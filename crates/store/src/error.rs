@@ -26,6 +26,18 @@ pub enum StoreError {
         /// The message of SQLite.
         source: rusqlite::Error,
     },
+    /// Postgres failed while reading, or before anything was written.
+    #[error(
+        "cannot {action} {place}: {detail}; check that the server runs and that this user may use the database"
+    )]
+    Postgres {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// Server, user and database; never a password.
+        place: String,
+        /// The message of the server or of the connection.
+        detail: String,
+    },
     /// Another process has the store open for writing.
     #[error("{} is already open for writing by {holder}; stop that one first, or open the store for reading only", path.display())]
     Locked {
@@ -45,10 +57,12 @@ pub enum StoreError {
         found: String,
     },
     /// An earlier write failed in a way that leaves its outcome unknown. Nothing may be retried in this process.
-    #[error("{} refuses further work because a write failed ({cause}); stop this process, mend the cause, and start again", path.display())]
+    #[error(
+        "{place} refuses further work because a write failed ({cause}); stop this process, mend the cause, and start again"
+    )]
     Poisoned {
-        /// The database file.
-        path: PathBuf,
+        /// The database.
+        place: String,
         /// The error of the failed write.
         cause: String,
     },

@@ -1,12 +1,13 @@
-//! Bytes that last: the event store on SQLite, the table store on an object store, the vault of private records.
+//! Bytes that last: the event store and the vault of private records on SQLite or Postgres, the tables and the public
+//! files in a folder or in an object store.
 //!
 //! Invariant: the store knows bytes, not records. It never parses an event, never learns what a contributor is
 //! and never decides; it promises that what it acknowledged is still there, in the same order, after a crash.
 //!
 //! | module | what lasts | where |
 //! |---|---|---|
-//! | [`events`] | the entries of the log, the latest checkpoint, images of the state | `events.db` |
-//! | [`vault`] | texts and salts that no proof depends on, so that they can be erased | `vault.db` |
+//! | [`events`] | the entries of the log, the latest checkpoint, images of the state | `events.db`, or Postgres |
+//! | [`vault`] | texts and salts that no proof depends on, so that they can be erased | `vault.db`, or Postgres |
 //! | [`tables`] | immutable files named by their SHA-256 | a folder (later any object store) |
 //! | [`columns`] | the bytes of such a file: plain typed columns as Parquet | nowhere: bytes in, bytes out |
 //! | [`files`] | static public files: tiles, the published checkpoint, pages | a folder |
@@ -16,11 +17,17 @@ mod db;
 mod error;
 pub mod events;
 pub mod files;
+#[cfg(feature = "postgres")]
+mod pg;
+#[cfg(feature = "postgres")]
+mod pgpass;
+mod place;
 pub mod tables;
 pub mod vault;
 
 pub use error::StoreError;
 pub use events::{AppendError, EventReader, EventStore, NewEntry, StateImage, StoredCheckpoint};
 pub use files::PublicFolder;
+use place::Place;
 pub use tables::{TableRef, TableStore};
 pub use vault::{PrivateRecord, Vault, VaultReader};

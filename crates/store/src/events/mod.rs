@@ -5,18 +5,18 @@
 //! [`EventStore::set_checkpoint`] is commit point B: a signed tree head is stored before anybody sees it, and only
 //! over the head that the signer saw, so that no two heads can be signed side by side.
 
+#[cfg(feature = "postgres")]
+mod postgres;
 mod read;
+mod rows;
+mod sqlite;
 
 use std::path::Path;
 
-use assay_tlog::leaf_hash;
-use rusqlite::{Transaction, params};
 use sha2::{Digest, Sha256};
 
-use crate::StoreError;
-use crate::db::{Database, Kind};
+use crate::{Place, StoreError};
 pub use read::{EventReader, Scan};
-use read::{key_owner, log_size, row_id, stored_checkpoint};
 
 /// Largest entry, in bytes: the 16-bit length of the entry bundles of C2SP tlog-tiles.
 pub const ENTRY_BYTES_MAX: usize = 65_535;
@@ -42,22 +42,6 @@ pub const NOTE_BYTES_MAX: u64 = 1 << 20;
 pub const IMAGE_BYTES_MAX: u64 = 512 << 20;
 /// State images kept: the newest, and one more should the newest be damaged.
 const IMAGES_KEPT: i64 = 2;
-
-const FILE: &str = "events.db";
-
-const KIND: Kind = Kind {
-    noun: "event store",
-    application_id: 0x4153_4556, // "ASEV"
-    version: 1,
-    schema: "
-        CREATE TABLE entry (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, bytes BLOB NOT NULL) STRICT;
-        CREATE TABLE key (key BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-        CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, note BLOB NOT NULL) STRICT;
-        CREATE TABLE image (size INTEGER NOT NULL, version INTEGER NOT NULL, sha256 BLOB NOT NULL, bytes BLOB NOT NULL,
-            PRIMARY KEY (size, version)) STRICT;
-    ",
-    secure_delete: false,
-};
 
 /// One entry to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +102,7 @@ pub struct StateImage {
     pub bytes: Vec<u8>,
 }
 
-/// The one writer of a log.
+/// A writer of a log: the only one of a folder, one of several of a Postgres database.
 pub struct EventStore {
     reader: EventReader,
 }
@@ -127,7 +111,18 @@ impl EventStore {
     /// Opens the log in `folder` for writing, creating both if missing. [`StoreError::Locked`] if another writer,
     /// in this process or another, has it open.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        Ok(Self { reader: EventReader { db: Database::open_writer(folder, FILE, &KIND)? } })
+        Ok(Self { reader: EventReader { rows: Box::new(sqlite::SqliteRows::open_writer(folder)?) } })
+    }
+
+    /// Opens the log at an address for writing, creating it if missing: a folder, or `postgres://...`.
+    pub fn open_at(address: &str) -> Result<Self, StoreError> {
+        match Place::parse(address)? {
+            Place::Folder(folder) => Self::open(folder),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(url) => {
+                Ok(Self { reader: EventReader { rows: Box::new(postgres::PostgresRows::open_writer(url)?) } })
+            }
+        }
     }
 
     /// All that can be read. Reading fails too once a write has failed ([`StoreError::Poisoned`]).
@@ -138,13 +133,7 @@ impl EventStore {
     /// Appends all of `entries` or none, durably, and answers with the new size of the log.
     pub fn append(&mut self, expected_size: u64, entries: &[NewEntry]) -> Result<u64, AppendError> {
         check_batch(entries)?;
-        self.reader.db.write("append to the log", |tx| {
-            let actual = log_size(tx)?;
-            if actual != expected_size {
-                return Ok(Err(AppendError::Conflict { expected: expected_size, actual }));
-            }
-            insert(tx, actual, entries)
-        })
+        self.reader.rows.append(expected_size, entries)
     }
 
     /// Replaces the checkpoint whose size is `expected_old` (`None`: there is none yet) by a newer one, durably.
@@ -157,58 +146,19 @@ impl EventStore {
         note: &[u8],
     ) -> Result<(), StoreError> {
         StoreError::within("the length of a checkpoint in bytes", note.len() as u64, NOTE_BYTES_MAX)?;
-        let place = format!("the checkpoint of {}", self.reader.db.place());
-        self.reader.db.write("store a checkpoint", |tx| {
-            let old: Option<u64> = stored_checkpoint(tx)?.map(|checkpoint| checkpoint.size);
-            let log = log_size(tx)?;
-            let refusal = if old != expected_old {
-                format!(
-                    "its size is {}, the caller expected {}; read it and sign again",
-                    told(old),
-                    told(expected_old)
-                )
-            } else if old.is_some_and(|old| size < old) {
-                format!("it covers {} entries and the new one only {size}; a log never shrinks", told(old))
-            } else if size > log {
-                format!("the new one covers {size} entries and the log has {log}; append first, then sign")
-            } else {
-                tx.execute(
-                    "REPLACE INTO checkpoint (one, size, note) VALUES (1, ?1, ?2)",
-                    params![row_id(size), note],
-                )?;
-                return Ok(Ok(()));
-            };
-            Ok(Err(StoreError::Conflict { place, detail: refusal }))
-        })
+        self.reader.rows.set_checkpoint(expected_old, size, note)
     }
 
     /// Saves a state image of the first `size` entries and drops all but the newest few.
     pub fn put_image(&mut self, size: u64, version: u32, bytes: &[u8]) -> Result<(), StoreError> {
         StoreError::within("the size of a state image in bytes", bytes.len() as u64, IMAGE_BYTES_MAX)?;
-        let digest: [u8; 32] = Sha256::digest(bytes).into();
-        self.reader.db.write("save a state image", |tx| {
-            let log = log_size(tx)?;
-            if size > log {
-                let detail = format!("the image covers {size} entries and the log has {log}");
-                return Ok(Err(StoreError::Invalid(format!("{detail}; append first, then save the state"))));
-            }
-            tx.execute(
-                "REPLACE INTO image (size, version, sha256, bytes) VALUES (?1, ?2, ?3, ?4)",
-                params![row_id(size), version, digest, bytes],
-            )?;
-            tx.execute(
-                "DELETE FROM image WHERE rowid NOT IN (SELECT rowid FROM image ORDER BY size DESC, version DESC LIMIT ?1)",
-                [IMAGES_KEPT],
-            )?;
-            Ok(Ok(()))
-        })
+        let image = StateImage { size, version, bytes: bytes.to_vec() };
+        self.reader.rows.put_image(&image, Sha256::digest(bytes).into())
     }
 
     /// Forgets every state image; the next start folds the whole log.
     pub fn drop_images(&mut self) -> Result<(), StoreError> {
-        self.reader
-            .db
-            .write("drop the state images", |tx| tx.execute("DELETE FROM image", []).map(|_| Ok(())))
+        self.reader.rows.drop_images()
     }
 }
 
@@ -235,30 +185,4 @@ fn check_batch(entries: &[NewEntry]) -> Result<(), StoreError> {
         bytes_total += length;
     }
     StoreError::within("the size of a batch in bytes", bytes_total, BATCH_BYTES_MAX)
-}
-
-fn insert(
-    tx: &Transaction<'_>,
-    size: u64,
-    entries: &[NewEntry],
-) -> rusqlite::Result<Result<u64, AppendError>> {
-    let mut add_entry = tx.prepare_cached("INSERT INTO entry (seq, leaf, bytes) VALUES (?1, ?2, ?3)")?;
-    let mut add_key =
-        tx.prepare_cached("INSERT INTO key (key, seq) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
-    let mut next = size;
-    for entry in entries {
-        add_entry.execute(params![row_id(next), leaf_hash(&entry.bytes).0, entry.bytes])?;
-        for key in &entry.keys {
-            if add_key.execute(params![key, row_id(next)])? == 0 {
-                let seq = key_owner(tx, key)?.unwrap_or(next);
-                return Ok(Err(AppendError::Duplicate { key: key.clone(), seq }));
-            }
-        }
-        next += 1;
-    }
-    Ok(Ok(next))
-}
-
-fn told(size: Option<u64>) -> String {
-    size.map_or_else(|| "none".to_owned(), |size| size.to_string())
 }

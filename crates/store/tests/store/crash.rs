@@ -8,8 +8,13 @@ use std::time::Duration;
 use assay_store::{EventStore, NewEntry, PrivateRecord, PublicFolder, TableRef, TableStore, Vault};
 use sha2::{Digest, Sha256};
 
+use crate::ground::{Ground, on_every_store};
+
+on_every_store!(killed_at_random_moments);
+
 const CHILD: &str = "ASSAY_STORE_CRASH_CHILD";
-const NAME: &str = "crash::killed_at_random_moments";
+/// Any test that reads its task first will do.
+const CHILD_TEST: &str = "crash::sqlite::killed_at_random_moments";
 const KILLS: u64 = 20;
 
 /// What entry `seq` holds, whoever writes it and after whatever crash.
@@ -32,9 +37,9 @@ fn record(seq: u64, run: u64) -> PrivateRecord {
 }
 
 /// Contribute, append, publish and sign until killed, telling each acknowledged step.
-fn work(folder: &Path, run: u64) {
-    let mut store = EventStore::open(folder).unwrap();
-    let mut vault = Vault::open(&folder.join("private")).unwrap();
+fn work(address: &str, folder: &Path, run: u64) {
+    let mut store = EventStore::open_at(address).unwrap();
+    let mut vault = Vault::open_at(address).unwrap();
     let tables = TableStore::folder(folder).unwrap();
     let public = PublicFolder::open(folder.join("public")).unwrap();
     let mut size = store.reader().size().unwrap();
@@ -71,10 +76,10 @@ struct Acknowledged {
 }
 
 /// Runs a worker for a while and kills it.
-fn run_and_kill(folder: &Path, run: u64, told: &mut Acknowledged) {
+fn run_and_kill(ground: &Ground, run: u64, told: &mut Acknowledged) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([NAME, "--exact", "--nocapture", "--test-threads=1"])
-        .env(CHILD, format!("{run}:{}", folder.display()))
+        .args([CHILD_TEST, "--exact", "--nocapture", "--test-threads=1"])
+        .env(CHILD, format!("{run}|{}|{}", ground.address(), ground.folder().display()))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -93,9 +98,8 @@ fn run_and_kill(folder: &Path, run: u64, told: &mut Acknowledged) {
     }
 }
 
-fn check(folder: &Path, told: &Acknowledged) -> u64 {
-    let store = EventStore::open(folder).unwrap();
-    let vault = Vault::open(&folder.join("private")).unwrap();
+fn check(ground: &Ground, told: &Acknowledged) -> u64 {
+    let (folder, store, vault) = (ground.folder(), ground.events(), ground.vault());
     let tables = TableStore::folder(folder).unwrap();
     let public = PublicFolder::open(folder.join("public")).unwrap();
     let size = store.reader().check().unwrap();
@@ -130,18 +134,16 @@ fn check(folder: &Path, told: &Acknowledged) -> u64 {
     size
 }
 
-#[test]
-fn killed_at_random_moments() {
+fn killed_at_random_moments(ground: &Ground) {
     if let Ok(task) = std::env::var(CHILD) {
-        let (run, folder) = task.split_once(':').unwrap();
-        return work(Path::new(folder), run.parse().unwrap());
+        let [run, address, folder] = task.split('|').collect::<Vec<_>>().try_into().unwrap();
+        return work(address, Path::new(folder), run.parse().unwrap());
     }
-    let folder = tempfile::tempdir().unwrap();
     let mut told = Acknowledged::default();
     let mut grown = 0;
     for run in 1..=KILLS {
-        run_and_kill(folder.path(), run, &mut told);
-        let size = check(folder.path(), &told);
+        run_and_kill(ground, run, &mut told);
+        let size = check(ground, &told);
         grown += u64::from(size > 0);
     }
     println!("{KILLS} kills: {} entries acknowledged, {} published", told.appended, told.published.len());

@@ -1,11 +1,18 @@
 //! Tests of the store through its public face.
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "postgres")]
+#[path = "../support/cluster.rs"]
+mod cluster;
 mod columns;
 mod crash;
 mod events;
 mod files;
+mod ground;
 mod hostile;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod sqlite;
 mod tables;
 mod vault;
 

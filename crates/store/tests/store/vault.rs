@@ -5,22 +5,30 @@ use std::path::Path;
 use assay_store::vault::{PAGE_RECORDS_MAX, VaultReader};
 use assay_store::{PrivateRecord, StoreError, Vault};
 
+use crate::ground::{Ground, on_every_store};
+
+on_every_store!(
+    records_come_back_by_commitment_and_by_group,
+    a_retry_is_harmless_and_an_overwrite_is_refused,
+    what_is_erased_cannot_be_read,
+    a_sweep_removes_what_no_event_names,
+    secrets_are_kept_by_name_and_checked,
+);
+
 fn record(group: u64, index: u32, content: &[u8]) -> PrivateRecord {
     let mut dice = crate::Dice(group.wrapping_mul(1_000_003) + u64::from(index));
     let (commitment, salt) = (dice.bytes(32).try_into().unwrap(), dice.bytes(32).try_into().unwrap());
     PrivateRecord { commitment, salt, group, index, content: content.to_vec() }
 }
 
-#[test]
-fn records_come_back_by_commitment_and_by_group() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut vault = Vault::open(&folder.path().join("private")).unwrap();
+fn records_come_back_by_commitment_and_by_group(ground: &Ground) {
+    let mut vault = ground.vault();
     let records: Vec<_> =
         (0..5_000).map(|index| record(7, index, format!("text {index}").as_bytes())).collect();
     vault.put_batch(&records).unwrap();
     vault.put_batch(&[record(8, 0, b"")]).unwrap();
     drop(vault);
-    let vault = Vault::open(&folder.path().join("private")).unwrap();
+    let vault = ground.vault();
     assert_eq!(vault.reader().get(&records[42].commitment).unwrap().as_ref(), Some(&records[42]));
     assert_eq!(vault.reader().get(&[0; 32]).unwrap(), None);
     assert_eq!(vault.reader().at(7, 42).unwrap().as_ref(), Some(&records[42]));
@@ -37,13 +45,11 @@ fn records_come_back_by_commitment_and_by_group() {
     }
     assert_eq!(found, records);
     assert_eq!(vault.reader().commitments().unwrap().len(), 5_001);
-    assert_eq!(VaultReader::open(&folder.path().join("private")).unwrap().group(8, 0).unwrap().len(), 1);
+    assert_eq!(ground.vault_reader().group(8, 0).unwrap().len(), 1);
 }
 
-#[test]
-fn a_retry_is_harmless_and_an_overwrite_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut vault = Vault::open(folder.path()).unwrap();
+fn a_retry_is_harmless_and_an_overwrite_is_refused(ground: &Ground) {
+    let mut vault = ground.vault();
     let (first, second) = (record(1, 0, b"a"), record(1, 1, b"b"));
     vault.put_batch(std::slice::from_ref(&first)).unwrap();
     vault.put_batch(&[first.clone(), second.clone()]).unwrap();
@@ -119,10 +125,20 @@ fn a_reader_that_keeps_old_pages_is_reported() {
     assert!(!holds(folder.path(), [&secret.content[..]]));
 }
 
-#[test]
-fn a_sweep_removes_what_no_event_names() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut vault = Vault::open(folder.path()).unwrap();
+fn what_is_erased_cannot_be_read(ground: &Ground) {
+    let mut vault = ground.vault();
+    let content: Vec<u8> = b"a text that must go away, ".repeat(400);
+    let (gone, kept) = (record(1, 0, &content), record(1, 1, b"kept"));
+    vault.put_batch(&[gone.clone(), kept.clone()]).unwrap();
+    assert_eq!(vault.erase(&[gone.commitment, [0; 32]]).unwrap(), 1);
+    assert_eq!(vault.reader().get(&gone.commitment).unwrap(), None);
+    assert_eq!(vault.reader().at(1, 0).unwrap(), None);
+    assert_eq!(vault.reader().group(1, 0).unwrap(), [kept]);
+    assert!(!ground.holds_in_files(&gone.salt) && !ground.holds_in_files(&content[..26]));
+}
+
+fn a_sweep_removes_what_no_event_names(ground: &Ground) {
+    let mut vault = ground.vault();
     let records: Vec<_> = (0..10).map(|index| record(1, index, b"x")).collect();
     vault.put_batch(&records).unwrap();
     let named: Vec<_> = records[..7].iter().map(|record| record.commitment).collect();
@@ -131,10 +147,8 @@ fn a_sweep_removes_what_no_event_names() {
     assert_eq!(vault.reader().commitments().unwrap(), named);
 }
 
-#[test]
-fn secrets_are_kept_by_name_and_checked() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut vault = Vault::open(folder.path()).unwrap();
+fn secrets_are_kept_by_name_and_checked(ground: &Ground) {
+    let mut vault = ground.vault();
     let weights = crate::Dice(5).bytes(3 << 20);
     vault.put_private("weights/1", &weights).unwrap();
     vault.put_private("benchmark", b"first").unwrap();
@@ -145,9 +159,8 @@ fn secrets_are_kept_by_name_and_checked() {
     assert_eq!(vault.reader().get_private("absent").unwrap(), None);
     assert!(vault.erase_private("benchmark").unwrap());
     assert!(!vault.erase_private("benchmark").unwrap());
-    assert!(!holds(folder.path(), [&b"second, rotated"[..]]));
-    let behind = rusqlite::Connection::open(folder.path().join("vault.db")).unwrap();
-    behind.execute_batch("UPDATE private SET bytes = x'00'").unwrap();
+    assert!(!ground.holds_in_files(b"second, rotated"));
+    ground.sql("vault.db", "UPDATE private SET bytes = x'00'", "UPDATE assay_private SET bytes = '\\x00'");
     assert!(matches!(vault.reader().get_private("weights/1"), Err(StoreError::Corrupt { .. })));
 }
 
