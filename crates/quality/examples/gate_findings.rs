@@ -4,8 +4,8 @@
 //!
 //! Records are judged in the order of the file, in batches of 10,000, by the default thresholds but for what CONFIG, a `GateConfig` as
 //! JSON, says. Prints one JSON object: for each record its
-//! verdict and reason as it came (`first`) and once all were known (`last`), and what that took: `setup_s`, `batches` (records, seconds each),
-//! `reconsider_s`.
+//! verdict and reason as it came (`first`) and once all were known (`last`), and the CPU time that this took: `setup_s`, `batches` (records, seconds
+//! each), `reconsider_s`.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -16,10 +16,8 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::time::Instant;
-
 use assay_quality::{Finding, GateConfig, Gates, RecordView};
-use support::{Row, rows};
+use support::{Row, process_seconds, rows};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,19 +28,19 @@ fn main() {
         arguments.get(cut + 2).map_or_else(GateConfig::default, |text| serde_json::from_str(text).unwrap());
     let sealed: Vec<RecordView<'_>> = sealed.iter().map(Row::view).collect();
     let views: Vec<RecordView<'_>> = offered.iter().map(Row::view).collect();
-    let start = Instant::now();
+    let start = process_seconds();
     let mut gates = Gates::new(config, &sealed).unwrap();
-    let setup = start.elapsed().as_secs_f64();
+    let setup = process_seconds() - start;
     let (mut first, mut batches) = (Vec::new(), Vec::new());
     for batch in views.chunks(10_000) {
-        let start = Instant::now();
+        let start = process_seconds();
         first.extend(gates.check_batch(batch));
-        batches.push((batch.len(), start.elapsed().as_secs_f64()));
+        batches.push((batch.len(), process_seconds() - start));
     }
-    let start = Instant::now();
+    let start = process_seconds();
     let mut last = first.clone();
     gates.reconsider().into_iter().for_each(|(at, finding)| last[at.0 as usize] = finding);
-    let reconsider = start.elapsed().as_secs_f64();
+    let reconsider = process_seconds() - start;
     let code = |finding: &Finding| match finding.verdict.reason() {
         None => "pass".to_string(),
         Some(reason) => format!("{}:{}", finding.verdict.code(), reason.code()),

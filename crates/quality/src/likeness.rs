@@ -30,6 +30,10 @@ pub struct Likeness {
     pub moves: u32,
     /// Neighbours that changed places.
     pub swaps: u32,
+    /// Words of the newer text without a partner that are numbers.
+    pub newer_numbers: u32,
+    /// Words of the older text without a partner that are numbers.
+    pub older_numbers: u32,
     /// Neighbours in the one text that are neighbours in the other, in the same order.
     pub together: u32,
     /// How much of the half of a text that has least in common with the other is paired, in parts of 1,000 of its
@@ -73,12 +77,26 @@ impl Likeness {
     /// - Or nearly all words are shared, in any order ([`SAME_BAG`](Self::SAME_BAG), Dice).
     /// - Or one contains the other ([`CONTAINED`](Self::CONTAINED) of the words in order), which must not be too short
     ///   ([`CONTAINED_MIN`](Self::CONTAINED_MIN)).
+    ///
+    /// Texts that differ in their numbers above all are never one: they are rows of a table, or fill in a form.
     pub fn is_same_text(&self) -> bool {
+        if self.differs_in_numbers() {
+            return false;
+        }
         let in_order = (self.shared - self.moves) as f32;
         let throughout = self.cover >= Self::SAME_COVER;
         let in_order_dice = 2.0 * in_order / (self.newer + self.older).max(1) as f32;
         (throughout && (in_order_dice >= Self::SAME_ORDER || self.similarity() >= Self::SAME_BAG))
             || (self.least() >= Self::CONTAINED_MIN && in_order >= Self::CONTAINED * self.least() as f32)
+    }
+
+    /// Whether on either side at least half of the words without a partner are numbers, and one in ten of all words is such
+    /// a number.
+    pub fn differs_in_numbers(&self) -> bool {
+        let mostly = |numbers: u32, words: u32| {
+            numbers * 2 >= words - self.shared && numbers > 0 && numbers * 10 >= words
+        };
+        mostly(self.newer_numbers, self.newer) && mostly(self.older_numbers, self.older)
     }
 
     /// See [`is_same_text`](Self::is_same_text).
@@ -191,6 +209,9 @@ impl<'a> Aligner<'a> {
         }
         let swapped = |two: &[(u32, u32)]| two[1].1 == two[0].1 + 1 && two[1].0 + 1 == two[0].0;
         let together = |two: &[(u32, u32)]| two[1].1 == two[0].1 + 1 && two[1].0 == two[0].0 + 1;
+        let numbers = |words: &[Token]| words.iter().filter(|word| word.is_number()).count() as u32;
+        // Only equal numbers are paired: a slip is of letters.
+        let paired = self.pairs.iter().filter(|pair| words[pair.1 as usize].is_number()).count() as u32;
         Likeness {
             newer: self.words.len() as u32,
             older: words.len() as u32,
@@ -198,6 +219,8 @@ impl<'a> Aligner<'a> {
             slips: (self.pairs.len() - equal) as u32,
             moves: moves as u32,
             swaps: self.pairs.windows(2).filter(|two| swapped(two)).count() as u32,
+            newer_numbers: numbers(self.words) - paired,
+            older_numbers: numbers(words) - paired,
             together: self.pairs.windows(2).filter(|two| together(two)).count() as u32,
             cover: self.cover(words),
         }
@@ -406,6 +429,23 @@ mod tests {
             }
         }
         best.into_iter().max().unwrap_or(0)
+    }
+
+    #[test]
+    fn rows_of_a_table_are_texts_of_their_own() {
+        let row = |k: u32| {
+            format!("sensor {k} room {} temperature {}.5 humidity {} status ok", k % 7, k * 3, k * k % 91)
+        };
+        let line = |k: u32| format!("{} {} {} {}", k * 7919, k * 31, k * k, k + 1_000_000);
+        for (newer, older) in [(2, 1), (31, 17), (50, 49)] {
+            assert!(!Likeness::between(&row(newer), &row(older)).is_same_text(), "{newer} {older}");
+            assert!(!Likeness::between(&line(newer), &line(older)).is_same_text(), "{newer} {older}");
+            assert!(Likeness::between(&row(newer), &row(newer)).is_same_text());
+        }
+        let words = |year: u32| {
+            format!("copyright {year} by all who wrote this and gave it away for anybody to use as they like")
+        };
+        assert!(Likeness::between(&words(2021), &words(2020)).is_same_text());
     }
 
     /// The longest common subsequence by dynamic programming.

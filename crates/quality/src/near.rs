@@ -14,11 +14,11 @@ use lists::Lists;
 use texts::Texts;
 
 /// Texts that one query is aligned with.
-const ALIGNED_MAX: usize = 48;
+const ALIGNED_MAX: usize = 16;
 /// Texts under one pair of words: what more of them say is boilerplate.
 const PAIR_MAX: usize = 16;
 /// Texts under one band.
-const BAND_MAX: usize = 64;
+const BAND_MAX: usize = 32;
 /// Least evidence, as [`rarity`] counts it, on which two texts are aligned.
 const PAIRS_MIN: u32 = 4;
 /// Bands that two short texts must share to be aligned.
@@ -114,8 +114,10 @@ impl NearIndex {
     fn candidates(&self, sketch: &Sketch) -> Vec<u32> {
         let mut found = self.pairs.shared(&sketch.pairs, rarity, PAIRS_MIN);
         found.extend(self.bands.shared(&sketch.bands, |_| 1, BANDS_MIN));
-        found.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        found.truncate(ALIGNED_MAX);
+        if found.len() > ALIGNED_MAX {
+            found.select_nth_unstable_by(ALIGNED_MAX, |a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+            found.truncate(ALIGNED_MAX);
+        }
         let mut ids: Vec<u32> = found.into_iter().map(|(id, _)| id).collect();
         ids.sort_unstable();
         ids.dedup();

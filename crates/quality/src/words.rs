@@ -53,7 +53,10 @@ pub(crate) fn spans(normal: &str) -> Vec<Word> {
         let end = match KINDS[bytes[at] as usize] {
             Kind::Letter | Kind::Digit => ascii_end(normal, at),
             Kind::Symbol => Some(at + 1),
-            Kind::Other => None,
+            Kind::Other => {
+                at += 1;
+                continue;
+            }
             Kind::Minus | Kind::Wide => wide_end(normal, at),
         };
         match end {
@@ -210,7 +213,11 @@ impl Word {
 
     /// The word where texts are aligned.
     pub(crate) fn token(&self, text: &str) -> Token {
-        let first = u32::from(text.as_bytes()[self.start as usize] & 31);
+        let first = match text.as_bytes()[self.start as usize] {
+            letter @ b'a'..=b'z' => u32::from(letter - b'a'),
+            b'0'..=b'9' | b'-' => Token::NUMBER,
+            other => Token::NUMBER + 1 + u32::from(other & 3),
+        };
         Token((self.hash >> 32) as u32 & !255 | first << 3 | (self.len.min(8) - 1))
     }
 }
@@ -220,6 +227,14 @@ impl Word {
 pub(crate) struct Token(pub(crate) u32);
 
 impl Token {
+    /// The first letter of numbers.
+    const NUMBER: u32 = 26;
+
+    /// Whether the word begins with a digit or the sign of a number.
+    pub(crate) fn is_number(self) -> bool {
+        self.0 >> 3 & 31 == Self::NUMBER
+    }
+
     /// Its letters, in bytes, up to 8: what it weighs. Longer words say more.
     pub(crate) fn weight(self) -> u32 {
         (self.0 & 7) + 1

@@ -1,7 +1,10 @@
 //! Texts made to get past the gates or to stall them: each ends in a verdict with a reason, in time linear in its length.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod support;
+
 use assay_quality::{Finding, GateConfig, Gates, Reason, RecordView, TextGate, TextRule, Verdict};
+use support::cpu_seconds;
 
 const ORIGINAL: &str =
     "Where can I find the opening hours of the public library on the corner of the market square?";
@@ -114,12 +117,6 @@ const GROWING: [(&str, Maker); 20] = [
     ("look-alikes", |n| "p\u{430}y".repeat(n / 4)),
     ("Han", |n| "我们今天去公园".repeat(n / 21)),
 ];
-
-/// CPU time of this thread: a busy machine must not decide.
-fn cpu_seconds() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
 
 /// From 16 KiB to 256 KiB, sixteen times the length: a linear gate takes some sixteen times as long, a quadratic one
 /// 256 times. The bar is between; least of five runs, since caches are shared.

@@ -1,5 +1,5 @@
 //! The gates as a whole, on text and numbers made here.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use assay_quality::{
     Finding, GateConfig, Gates, LabelRule, Likeness, NearIndex, Reason, RecordRef, RecordView, Sketch,
@@ -387,6 +387,17 @@ fn reasons_have_one_definition() {
     };
     let json = serde_json::json!({"verdict": "hold", "reason": "possible_near_duplicate", "original": 7, "similarity": 0.5, "evidence": null});
     assert_eq!(serde_json::to_value(finding).unwrap(), json);
+}
+
+/// docs/GATES.md says of every reason what was found and what can be done.
+#[test]
+fn every_reason_is_documented() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/GATES.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    for reason in Reason::ALL {
+        let row = format!("| `{}` | {} | {} |", reason.code(), reason.sentence(), reason.advice());
+        assert!(text.contains(&row), "docs/GATES.md lacks the row\n{row}");
+    }
 }
 
 proptest! {

@@ -76,10 +76,10 @@ impl Lists {
         // All places are asked for before the first is waited for.
         std::hint::black_box(keys.iter().fold(0, |sum, &key| sum ^ self.entries[place(key, self.size)]));
         for &key in keys {
-            let before = all.len();
-            all.extend(self.list(self.find(key), key).map(|number| (number, 0)));
-            let weight = weigh(all.len() - before);
-            all[before..].iter_mut().for_each(|found| found.1 = weight);
+            let begin = self.find(key);
+            let length = self.list(begin, key).count();
+            let weight = weigh(length);
+            all.extend(self.entries[begin..begin + length].iter().map(|&found| (found as u32, weight)));
         }
         summed(&all, least)
     }

@@ -12,6 +12,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use assay_quality::{Finding, GateConfig, Gates, RecordView, Verdict};
+use rustix::time::ClockId;
 use serde_json::Value;
 
 /// The folder of the data sets: `ASSAY_DATA`, or a folder beside the repository.
@@ -210,6 +211,15 @@ pub(crate) fn texts(set: &str, fold: &str) -> Option<Vec<String>> {
 
 /// CPU time of this thread, so that a busy machine measures the same.
 pub(crate) fn cpu_seconds() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    seconds(ClockId::ThreadCPUTime)
+}
+
+/// CPU time of all threads.
+pub(crate) fn process_seconds() -> f64 {
+    seconds(ClockId::ProcessCPUTime)
+}
+
+fn seconds(clock: ClockId) -> f64 {
+    let time = rustix::time::clock_gettime(clock);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
