@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the gates stop, whom they wrong and what they cost, on communities whose truth is known, and as volume grows.
 
-    python3 bench/gates/run.py [--sets banking77,medquad] [--seeds 1-10] [--volume 1000,10000,100000] [--report]
+    python3 bench/gates/run.py [--sets banking77,medquad] [--seeds 1-10] [--volume 1000,10000,100000,1000000] [--report]
 
 Communities are made by make_community.py of the data folder (../shared/data beside the repository, or ASSAY_DATA), with `--vary`;
 `given` is the community of the data folder itself. `phrases` are the same seeds with other filler: phrases that nobody looked at while the
@@ -11,7 +11,7 @@ off-topic 95% held or rejected; clean rejected under 0.1%, held under 5%.
 
 Volume: records of Banking77, recombined where the set ends (the first half of one and the second half of another; none twice),
 by senders of 400 each. Of attackers there are `constant` 20% of the records, or `growing`, from 5% of the first to 50% of the last;
-each sends one kind: copies, near copies, leaks, edited leaks, filler, off-topic. Rates, and microseconds a record on one thread, are of the
+each sends one kind: copies, near copies, leaks, edited leaks, filler, off-topic. Rates, and microseconds of CPU time a record, are of the
 last tenth. Results go to bench/gates/results, one file a community; what is there is not run again. `--report` prints the tables from there
 and runs nothing. The plot goes to docs/gates.svg.
 """
@@ -111,12 +111,16 @@ def measure(name, variant, seed):
     if path.exists():
         return
     folder = community(name, variant, seed)
-    kinds = [record[1] for record in json.loads((folder / "truth.json").read_text())["records"]]
+    truth = json.loads((folder / "truth.json").read_text())
+    kinds = [record[1] for record in truth["records"]]
+    senders = [truth["contributors"][row["contributor"]]["behaviour"] for row in read(folder / "contributions.jsonl.gz")]
     document = gates(folder)
+    clean = [at for at, kind in enumerate(kinds) if kind == "clean"]
     result = {
         "records": len(kinds),
         "first": rates(kinds, document["first"]),
         "last": rates(kinds, document["last"]),
+        "clean": rates([senders[at] for at in clean], [document["last"][at] for at in clean]),
         "reasons": reasons(kinds, document["last"]),
         "setup_s": document["setup_s"],
         "us": 1e6 * sum(seconds for _, seconds in document["batches"]) / len(kinds),
@@ -170,7 +174,8 @@ def stream(records, shape, seed=1):
         place = kind, rng.randrange(8)
         name, sent = senders.get(place, (None, SENDER))
         if sent == SENDER:
-            name, sent = f"{kind}-{at}", 0
+            # The first are met on their way, so that newcomers come at all times and not all at once.
+            name, sent = f"{kind}-{at}", 0 if place in senders else rng.randrange(SENDER)
         senders[place] = name, sent + 1
         text, label, kind = makers[kind]() if kind in makers else own()
         rows.append({"id": str(at), "contributor": name, "text": text, "label": label})
@@ -230,6 +235,14 @@ def table():
         print(f"| {name}, {variant} | {len(results)} | " + " | ".join(pooled) + f" | {us:.0f} |")
         if len(results) > 1:
             print("| | worst | " + " | ".join(worst) + " | |")
+    behaviours = collections.Counter()
+    for results in groups.values():
+        for r in results:
+            for name, (n, rejected, held) in r["clean"].items():
+                behaviours[name, "all"] += n
+                behaviours[name, "stopped"] += n * (rejected + held)
+    shares = [f"{name} {behaviours[name, 'stopped'] / n:.2%} of {n:,}" for (name, what), n in sorted(behaviours.items()) if what == "all"]
+    print("\nClean records held or rejected, by what else their sender does:", ", ".join(shares))
     missed = []
     for (name, variant), results in sorted(groups.items()):
         for kind, least in BARS.items():
@@ -308,7 +321,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", default="banking77,medquad")
     parser.add_argument("--seeds", type=span, default="1-10")
-    parser.add_argument("--volume", default="1000,10000,100000", help="records; empty for none")
+    parser.add_argument("--volume", default="1000,10000,100000,1000000", help="records; empty for none")
     parser.add_argument("--report", action="store_true")
     args = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
