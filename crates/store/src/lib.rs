@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`events`] | the entries of the log, the latest checkpoint, images of the state | `events.db`, or Postgres |
 //! | [`vault`] | texts and salts that no proof depends on, so that they can be erased | `vault.db`, or Postgres |
+//! | [`witness`] | the newest head of each log that was cosigned | `witness.db` |
 //! | [`tables`] | immutable files named by their SHA-256 | a folder (later any object store) |
 //! | [`columns`] | the bytes of such a file: plain typed columns as Parquet | nowhere: bytes in, bytes out |
 //! | [`files`] | static public files: tiles, the published checkpoint, pages | a folder |
@@ -24,6 +25,7 @@ mod pgpass;
 mod place;
 pub mod tables;
 pub mod vault;
+pub mod witness;
 
 pub use error::StoreError;
 pub use events::{AppendError, EventReader, EventStore, NewEntry, StateImage, StoredCheckpoint};
@@ -31,3 +33,4 @@ pub use files::PublicFolder;
 use place::Place;
 pub use tables::{TableRef, TableStore};
 pub use vault::{PrivateRecord, Vault, VaultReader};
+pub use witness::{WitnessStore, WitnessedHead};

@@ -1,4 +1,4 @@
-//! Keys of signed notes (c2sp.org/signed-note): Ed25519, signature type 0x01.
+//! Keys of signed notes (c2sp.org/signed-note): Ed25519, each for one type of signature.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,10 +9,11 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// The first four bytes of `SHA-256(name || 0x0a || 0x01 || public key)`: an identifier, not a strong hash.
+/// The first four bytes of `SHA-256(name || 0x0a || type || public key)`: an identifier, not a strong hash.
 pub type KeyId = [u8; 4];
 
 const ED25519: u8 = 0x01;
+const COSIGNATURE: u8 = 0x04;
 const KEY_BYTES: usize = 32;
 const PRIVATE_PREFIX: &str = "PRIVATE+KEY+";
 
@@ -29,9 +30,16 @@ pub enum KeyError {
         "not a note key: expected name+id+key (or PRIVATE+KEY+name+id+key) with 8 hex digits and Base 64"
     )]
     Encoding,
-    /// Another signature type than Ed25519.
-    #[error("signature type {0:#04x} is not supported; use an Ed25519 key (0x01)")]
-    Algorithm(u8),
+    /// Another signature type than the one that belongs here.
+    #[error(
+        "the key is of signature type {got:#04x} where {want:#04x} is needed: logs sign with 0x01, witnesses with 0x04"
+    )]
+    Algorithm {
+        /// Type of the key.
+        got: u8,
+        /// Type that was asked for.
+        want: u8,
+    },
     /// The identifier is not that of the name and the key.
     #[error("the key id does not belong to this name and key: the line was changed or mixed up")]
     Id,
@@ -46,15 +54,21 @@ pub fn is_key_name(name: &str) -> bool {
     !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c == '+' || c < ' ')
 }
 
-/// A public key with its name, displayed as `name+id+key`.
+/// A public key with its name, displayed as `name+id+key`, for signatures of one type only: what a witness said is
+/// never taken for what a log said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifierKey {
+pub struct PublicKey<const TYPE: u8> {
     name: String,
     id: KeyId,
     key: VerifyingKey,
 }
 
-impl VerifierKey {
+/// Checks the signatures of a log (type 0x01).
+pub type VerifierKey = PublicKey<ED25519>;
+/// Checks the cosignatures of a witness (type 0x04).
+pub type CosignerKey = PublicKey<COSIGNATURE>;
+
+impl<const TYPE: u8> PublicKey<TYPE> {
     /// Names an Ed25519 public key of 32 bytes. Refuses points of small order, which sign anything.
     pub fn new(name: &str, public_key: &[u8; KEY_BYTES]) -> Result<Self, KeyError> {
         if !is_key_name(name) {
@@ -64,7 +78,7 @@ impl VerifierKey {
         if key.is_weak() {
             return Err(KeyError::Point);
         }
-        let hash = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(public_key);
+        let hash = Sha256::new().chain_update(name).chain_update([b'\n', TYPE]).chain_update(public_key);
         let [a, b, c, d, ..] = <[u8; 32]>::from(hash.finalize());
         Ok(Self { name: name.to_owned(), id: [a, b, c, d], key })
     }
@@ -95,46 +109,51 @@ impl VerifierKey {
     }
 }
 
-impl fmt::Display for VerifierKey {
+impl<const TYPE: u8> fmt::Display for PublicKey<TYPE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, id, key } = self;
-        write!(f, "{name}+{:08x}+{}", u32::from_be_bytes(*id), STANDARD.encode(tagged(key.as_bytes())))
+        write!(f, "{name}+{:08x}+{}", u32::from_be_bytes(*id), STANDARD.encode(tagged(TYPE, key.as_bytes())))
     }
 }
 
-impl FromStr for VerifierKey {
+impl<const TYPE: u8> FromStr for PublicKey<TYPE> {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let (name, id, key) = split(text)?;
-        let verifier = Self::new(name, &decode(key)?)?;
-        expect_id(&verifier, id)?;
+        let verifier = Self::new(name, &decode(TYPE, key)?)?;
+        expect_id(verifier.id, id)?;
         Ok(verifier)
     }
 }
 
 /// A private key with its name. Its memory is overwritten when dropped, and `Debug` shows the public part only.
 #[derive(Clone)]
-pub struct SignerKey {
+pub struct PrivateKey<const TYPE: u8> {
     secret: SigningKey,
-    verifier: VerifierKey,
+    verifier: PublicKey<TYPE>,
 }
 
-impl SignerKey {
+/// Signs as a log (type 0x01).
+pub type SignerKey = PrivateKey<ED25519>;
+/// Cosigns as a witness (type 0x04).
+pub type CosignerSecret = PrivateKey<COSIGNATURE>;
+
+impl<const TYPE: u8> PrivateKey<TYPE> {
     /// Names the Ed25519 key of a secret seed: 32 bytes from a cryptographic random generator.
     pub fn from_seed(name: &str, seed: &[u8; KEY_BYTES]) -> Result<Self, KeyError> {
         let secret = SigningKey::from_bytes(seed);
-        let verifier = VerifierKey::new(name, secret.verifying_key().as_bytes())?;
+        let verifier = PublicKey::new(name, secret.verifying_key().as_bytes())?;
         Ok(Self { secret, verifier })
     }
 
     /// The public part.
     #[must_use]
-    pub fn verifier(&self) -> &VerifierKey {
+    pub fn verifier(&self) -> &PublicKey<TYPE> {
         &self.verifier
     }
 
-    /// Signs bytes with Ed25519 (RFC 8032).
+    /// Signs bytes with Ed25519 (RFC 8032). What is signed depends on the type: see [`Note`](crate::Note).
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.secret.sign(message).to_bytes()
@@ -143,27 +162,27 @@ impl SignerKey {
     /// The secret text `PRIVATE+KEY+name+id+key`, for a key file that only the owner can read.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
-        let VerifierKey { name, id, .. } = &self.verifier;
-        let tagged = Zeroizing::new(tagged(self.secret.as_bytes()));
+        let PublicKey { name, id, .. } = &self.verifier;
+        let tagged = Zeroizing::new(tagged(TYPE, self.secret.as_bytes()));
         let key = Zeroizing::new(STANDARD.encode(*tagged));
         Zeroizing::new(format!("{PRIVATE_PREFIX}{name}+{:08x}+{}", u32::from_be_bytes(*id), *key))
     }
 }
 
-impl fmt::Debug for SignerKey {
+impl<const TYPE: u8> fmt::Debug for PrivateKey<TYPE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignerKey").field("verifier", &self.verifier).finish_non_exhaustive()
+        f.debug_struct("PrivateKey").field("verifier", &self.verifier).finish_non_exhaustive()
     }
 }
 
-impl FromStr for SignerKey {
+impl<const TYPE: u8> FromStr for PrivateKey<TYPE> {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let (name, id, key) = split(text.strip_prefix(PRIVATE_PREFIX).ok_or(KeyError::Encoding)?)?;
-        let seed = Zeroizing::new(decode(key)?);
+        let seed = Zeroizing::new(decode(TYPE, key)?);
         let signer = Self::from_seed(name, &seed)?;
-        expect_id(&signer.verifier, id)?;
+        expect_id(signer.verifier.id, id)?;
         Ok(signer)
     }
 }
@@ -175,22 +194,22 @@ fn split(text: &str) -> Result<(&str, &str, &str), KeyError> {
     Ok((name, id, key))
 }
 
-fn tagged(key: &[u8; KEY_BYTES]) -> [u8; KEY_BYTES + 1] {
-    let mut bytes = [ED25519; KEY_BYTES + 1];
+fn tagged(kind: u8, key: &[u8; KEY_BYTES]) -> [u8; KEY_BYTES + 1] {
+    let mut bytes = [kind; KEY_BYTES + 1];
     bytes[1..].copy_from_slice(key);
     bytes
 }
 
-fn decode(key: &str) -> Result<[u8; KEY_BYTES], KeyError> {
+fn decode(want: u8, key: &str) -> Result<[u8; KEY_BYTES], KeyError> {
     let bytes = Zeroizing::new(STANDARD.decode(key).map_err(|_| KeyError::Encoding)?);
     match bytes.split_first() {
-        Some((&ED25519, key)) => key.try_into().map_err(|_| KeyError::Encoding),
-        Some((&other, _)) => Err(KeyError::Algorithm(other)),
+        Some((&got, key)) if got == want => key.try_into().map_err(|_| KeyError::Encoding),
+        Some((&got, _)) => Err(KeyError::Algorithm { got, want }),
         None => Err(KeyError::Encoding),
     }
 }
 
-fn expect_id(verifier: &VerifierKey, id: &str) -> Result<(), KeyError> {
-    let want = u32::from_be_bytes(verifier.id);
+fn expect_id(want: KeyId, id: &str) -> Result<(), KeyError> {
+    let want = u32::from_be_bytes(want);
     if id == format!("{want:08x}") { Ok(()) } else { Err(KeyError::Id) }
 }

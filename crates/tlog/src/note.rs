@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::key::{KeyId, SignerKey, VerifierKey, is_key_name};
+use crate::key::{KeyId, PublicKey, SignerKey, VerifierKey, is_key_name};
 
 /// The longest note that is read, in bytes.
 pub const MAX_NOTE_BYTES: usize = 1_000_000;
@@ -56,10 +56,8 @@ pub enum NoteError {
 impl Note {
     /// Signs `text`, which must end in a line feed, with each key in turn.
     pub fn sign(text: &str, keys: &[&SignerKey]) -> Result<Self, NoteError> {
-        let signatures = keys.iter().map(|key| Signature {
-            name: key.verifier().name().to_owned(),
-            key_id: key.verifier().id(),
-            bytes: key.sign(text.as_bytes()).to_vec(),
+        let signatures = keys.iter().map(|key| {
+            Signature::new(key.verifier().name(), key.verifier().id(), key.sign(text.as_bytes()).to_vec())
         });
         let note = Self { text: text.to_owned(), signatures: signatures.collect() };
         // What this crate writes, it reads: one set of rules.
@@ -100,6 +98,18 @@ impl Note {
         &self.signatures
     }
 
+    /// Adds a signature line, unless the note has it already.
+    pub fn push(&mut self, signature: Signature) -> Result<(), NoteError> {
+        if self.signatures.contains(&signature) {
+            return Ok(());
+        }
+        if self.signatures.len() == MAX_NOTE_SIGNATURES {
+            return Err(NoteError::TooManySignatures);
+        }
+        self.signatures.push(signature);
+        Ok(())
+    }
+
     /// Checks the note against known keys and returns those that signed it, at least one.
     ///
     /// Lines of unknown keys are ignored; one wrong signature under the name and id of a known key rejects the note.
@@ -137,7 +147,13 @@ impl Signature {
         well_formed.then(|| Self { name: name.to_owned(), key_id: *key_id, bytes: bytes.to_vec() })
     }
 
-    fn claims(&self, key: &VerifierKey) -> bool {
+    /// A line of the key of that name and id.
+    pub(crate) fn new(name: &str, key_id: KeyId, bytes: Vec<u8>) -> Self {
+        Self { name: name.to_owned(), key_id, bytes }
+    }
+
+    /// Whether the line says that it is this key's.
+    pub(crate) fn claims<const TYPE: u8>(&self, key: &PublicKey<TYPE>) -> bool {
         self.name == key.name() && self.key_id == key.id()
     }
 

@@ -26,7 +26,7 @@ fn keys_are_read_in_one_form_only() {
     assert_eq!(verifier(&public[1..]), KeyError::Id);
     assert_eq!(verifier(&format!(" {public}")), KeyError::Name);
     assert_eq!(verifier(&format!("{public} ")), KeyError::Encoding);
-    assert_eq!(verifier(&public.replacen("+A", "+B", 1)), KeyError::Algorithm(0x05));
+    assert_eq!(verifier(&public.replacen("+A", "+B", 1)), KeyError::Algorithm { got: 0x05, want: 0x01 });
     assert_eq!(secret.replace("PRIVATE", "private").parse::<SignerKey>().unwrap_err(), KeyError::Encoding);
     assert_eq!(public.parse::<SignerKey>().unwrap_err(), KeyError::Encoding);
 
