@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use assay_attribution::answer::{
-    AnswerOptions, PathState, Top, half_subsets, lost_without, retrained_bits, top,
+    AnswerOptions, PathState, Top, half_subsets, lost_without, most_missed, retrained_bits, top,
 };
 use assay_attribution::lds::{lds, predictions};
 use assay_attribution::method::{Setting, by_name};
@@ -33,6 +33,9 @@ pub struct Args {
     /// Of the made-up records only every this manyth feature is not zero, and they are kept sparse.
     #[arg(long)]
     sparse: Option<usize>,
+    /// One label in so many of the files' records is moved to another class.
+    #[arg(long)]
+    flip: Option<usize>,
     /// Precision of the prior.
     #[arg(long, default_value_t = 1.0)]
     lambda: f64,
@@ -77,7 +80,9 @@ pub fn run(args: &Args) -> Result<()> {
 fn case(args: &Args) -> Result<Case> {
     if let Some(files) = &args.files {
         let made = matrices(&files[0], &files[1], None, None, 1)?;
-        return Ok(Case { train: made.train, valid: made.valid });
+        let (features, target) = made.train;
+        let target = args.flip.map_or_else(|| target.clone(), |every| flipped(&target, every));
+        return Ok(Case { train: (features, target), valid: made.valid });
     }
     if let Some(folder) = &args.folder {
         let part = |prefix: &str| -> Result<(Features, Vec<u32>)> {
@@ -98,6 +103,16 @@ fn case(args: &Args) -> Result<Case> {
         (train.0, valid.0) = (thinned(&train.0, every)?, thinned(&valid.0, every)?);
     }
     Ok(Case { train, valid })
+}
+
+/// One label in `every`, drawn at random, becomes the next class.
+fn flipped(target: &Target, every: usize) -> Target {
+    let Target::Classes { labels, count } = target else { return target.clone() };
+    let mut labels = labels.clone();
+    for i in shuffled(labels.len(), 11, labels.len() / every.max(1)) {
+        labels[i] = (labels[i] + 1) % *count as u32;
+    }
+    Target::Classes { labels, count: *count }
 }
 
 /// Each row keeps other features than the next, and the constant.
@@ -242,14 +257,21 @@ fn removals(args: &Args, case: &Case) -> Result<serde_json::Value> {
     let asked = (queries, said);
     let mut values = all_values(args, case, &state, &asked)?;
     let quick = state.quick(case.records(), &|_| {})?;
-    let both = sum(&values["path"], &values["influence-centred"]);
-    values.insert("path and centred", both);
+    values.retain(|name, _| !["projection", "gradient product"].contains(name));
     values.insert("path, quick", transposed(&quick.attribute(&asked.0, &asked.1)?.bits));
-    let mut lost = BTreeMap::new();
+    let asked = (&asked.0, &asked.1);
+    let mut named: BTreeMap<&str, Vec<Vec<usize>>> = BTreeMap::new();
     for (name, values) in &values {
         let values = transposed(values);
-        let named: Vec<Vec<usize>> = (0..values.rows()).map(|q| largest(values.row(q), args.named)).collect();
-        lost.insert(*name, lost_without(case.records(), (&asked.0, &asked.1), &named, &options)?);
+        named.insert(name, (0..values.rows()).map(|q| largest(values.row(q), args.named)).collect());
+    }
+    let before = cpu_seconds();
+    let missed = most_missed(case.records(), asked, &named["path"], &options)?;
+    let missed_ms = 1e3 * (cpu_seconds() - before) / missed.len() as f64;
+    named.insert("most missed", missed.into_iter().map(|missed| missed.records).collect());
+    let mut lost = BTreeMap::new();
+    for (name, named) in &named {
+        lost.insert(*name, lost_without(case.records(), asked, named, &options)?);
     }
     let ours = lost["path"].clone();
     let mut report = serde_json::Map::new();
@@ -258,13 +280,9 @@ fn removals(args: &Args, case: &Case) -> Result<serde_json::Value> {
         let (less, se) = mean_se(ours.iter().zip(&lost).map(|(a, b)| a - b));
         report.insert(name.into(), serde_json::json!({ "bits": mean, "path_more": less, "se": se }));
     }
-    Ok(serde_json::json!({ "lost": report, "queries": asked.1.len(), "named": args.named }))
-}
-
-fn sum(a: &Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
-    let mut out = a.clone();
-    out.data_mut().iter_mut().zip(b.data()).for_each(|(o, b)| *o += b);
-    out
+    Ok(
+        serde_json::json!({ "lost": report, "queries": asked.1.len(), "named": args.named, "most_missed_ms": missed_ms }),
+    )
 }
 
 /// Indexes of the largest, whatever their sign; of equals, the first.

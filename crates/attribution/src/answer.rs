@@ -3,18 +3,20 @@
 //! The integral of the path value with U replaced by log2 p(answer | query). It is exact (no nearest neighbours, no
 //! projections), and the shares of an answer sum to log2 p_model - log2 p_base of it, to the error of the quadrature.
 //!
-//! [`PathState`] is exact and answers in batches; [`Quick`] answers one question in milliseconds, nearly as well; and
-//! [`retrained_bits`] says what really becomes of answers when records go.
+//! [`PathState`] is exact and answers in batches; [`Quick`] answers one question in milliseconds, nearly as well;
+//! [`retrained_bits`] says what really becomes of answers when records go, and [`most_missed`] which records are missed.
 
 mod check;
 mod quick;
 mod retrained;
+mod second;
 mod top;
 mod written;
 
 pub use check::{Check, CheckLimits, check};
 pub use quick::Quick;
 pub use retrained::{half_subsets, lost_without, retrained_bits};
+pub use second::{Missed, TRAININGS, most_missed};
 pub use top::{Top, top};
 
 use std::ops::Range;

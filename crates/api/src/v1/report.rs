@@ -118,7 +118,7 @@ pub struct AnswerCheck {
     pub lds: Option<f64>,
     /// Standard error of it.
     pub lds_se: Option<f64>,
-    /// Records named for each answer.
+    /// Records named for each answer: those that it misses most.
     pub named: u64,
     /// Bits of the answer's log-probability lost when the named are removed and the model is trained again: the mean.
     pub lost_bits: f64,

@@ -7,7 +7,8 @@ use assay_learn::data::Features;
 use assay_learn::model::Family;
 
 use super::quick::said;
-use super::retrained::{half_subsets, lost_without, retrained_bits};
+use super::retrained::{half_subsets, retrained_bits};
+use super::second::{TRAININGS, most_missed};
 use super::{AnswerError, AnswerOptions, PathState, top};
 use crate::lds::{Lds, lds, predictions};
 use crate::method::{Influence, Method as _, Setting};
@@ -23,7 +24,7 @@ pub struct Check {
     pub halves: usize,
     /// How well the centred influence of the records predicts the answers of those models; `None` when nothing varies.
     pub lds: Option<Lds>,
-    /// Records that the path named for each answer, at most.
+    /// Records named for each answer, at most: those that it misses most.
     pub named: usize,
     /// Bits of log2 p(answer | question) lost without them: mean over the answers.
     pub lost_bits: f64,
@@ -68,7 +69,7 @@ pub fn check(
         Features::Sparse(x) => x.nnz(),
     };
     let outputs = Family::of(train.target, options.noise_variance).outputs();
-    let models = limits.halves + limits.questions;
+    let models = limits.halves + limits.questions * TRAININGS;
     let numbers = stored.saturating_mul(outputs).saturating_mul(models);
     if numbers > limits.numbers || rows < 2 * limits.named || queries.rows() == 0 || limits.questions == 0 {
         return Ok(None);
@@ -81,7 +82,8 @@ pub fn check(
     let moved = path.attribute(&queries, &answers, &|_| {})?.bits;
     let named = |q: usize| top(moved.row(q), |_| true, limits.named).records;
     let named: Vec<Vec<usize>> = (0..queries.rows()).map(named).collect();
-    let lost = lost_without(train, asked, &named, options)?;
+    let missed = most_missed(train, asked, &named, options)?;
+    let lost: Vec<f64> = missed.into_iter().map(|missed| missed.lost_bits).collect();
     let (count, mean) = (lost.len() as f64, lost.iter().sum::<f64>() / lost.len() as f64);
     let spread: f64 = lost.iter().map(|x| (x - mean).powi(2)).sum();
 

@@ -74,7 +74,7 @@ fn in_words(card: &ModelCard) -> String {
     if let Some(answers) = &card.answers {
         let _ = write!(
             out,
-            "answers: {} bits less without the {} records named",
+            "answers: {} bits less without the {} records that they miss most",
             fixed(answers.lost_bits, 2),
             answers.named
         );

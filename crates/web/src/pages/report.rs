@@ -289,7 +289,7 @@ fn answers(a: &AnswerCheck) -> String {
     });
     let se = a.lost_se_bits.map(|se| format!(" \u{b1} {se:.2}")).unwrap_or_default();
     format!(
-        "Trained again without the {} named for an answer, the model gives it {:.2}{se} bits less ({} asked).{}",
+        "Trained again without the {} that an answer misses most, the model gives it {:.2}{se} bits less ({} asked).{}",
         plural(a.named, "record"),
         a.lost_bits,
         plural(a.questions, "test row"),
