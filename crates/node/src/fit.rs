@@ -1,6 +1,7 @@
 //! A model with all that is needed to use it again: features, labels, prior, weights.
 
 use assay_attribution::Examples;
+use assay_attribution::answer::AnswerOptions;
 use assay_learn::crossval::{CrossOptions, CrossValidation, choose_lambda};
 use assay_learn::data::{Columns, Features, Target};
 use assay_learn::evaluate::{Gaussian, Scores, score_classes, score_numbers};
@@ -63,6 +64,17 @@ pub struct Fitted {
 }
 
 impl Fitted {
+    /// How the path through its records is followed for answers.
+    pub(crate) fn answer_options(&self, nodes: usize) -> AnswerOptions<'_> {
+        AnswerOptions {
+            lambda: self.prior.lambda,
+            noise_variance: self.prior.noise_variance,
+            weights: self.record_weights.as_deref(),
+            nodes,
+            ..AnswerOptions::default()
+        }
+    }
+
     /// Learns features from `columns`, chooses the prior by cross-validation on them, and fits the model.
     pub fn fit(columns: &Columns, labels: &[String], answers: Answers, seed: u64) -> Result<Self> {
         let featurizer = Featurizer::fit(columns, &FeatureConfig::default()).map_err(NodeError::invalid)?;

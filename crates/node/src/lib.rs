@@ -39,7 +39,7 @@ pub use node::{CHECKPOINT, LOG_KEY, Node};
 pub use receipt::{Opening, Receipt};
 pub use report::{REPORT, ReportOptions};
 pub use review::Held;
-pub use serve::{Answered, Prompt, Shaper};
+pub use serve::{Answered, Missed, Prompt, Shaper};
 pub use settle::RecordValue;
 pub use train::CARD;
 pub use verify::{CANNOT_KNOW, Check, Verified, verify};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use assay_attribution::answer::{AnswerOptions, Quick, top};
+use assay_attribution::answer::{self, Quick, TRAININGS, most_missed, top};
 use assay_attribution::quantize::micro_bits;
 use assay_attribution::{Examples, PathState};
 use assay_kernels::Mat;
@@ -28,6 +28,8 @@ use crate::task::{Reading, Record, columns, labels};
 const NAMED: usize = ANSWER_SHARES_MAX;
 /// Named records that are kept with the answer.
 const SHOWN: usize = 10;
+/// Numbers of all models trained to find what answers miss, stored features times outputs each: beyond, nobody is asked.
+const MISSED_NUMBERS: usize = 400_000_000;
 /// Questions answered together.
 const ANSWERS_TOGETHER: usize = 256;
 
@@ -52,6 +54,9 @@ pub struct Answered {
     pub records: Vec<Shaper>,
     /// Parts per million of the positive mass that the records paid by name cover.
     pub covered_ppm: u32,
+    /// What it would miss most; none where training again takes too long.
+    #[serde(default)]
+    pub missed: Option<Missed>,
     /// Base units paid.
     pub fee: String,
     /// Opens the commitment of the question.
@@ -71,6 +76,15 @@ pub struct Shaper {
     pub account: AccountId,
     /// Bits.
     pub bits: f64,
+}
+
+/// Records without which an answer would be least likely: found by training again, and paid for nothing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Missed {
+    /// The records, with the bits by which each moved the answer.
+    pub records: Vec<Shaper>,
+    /// Bits of its log-probability that it loses without all of them.
+    pub lost_bits: f64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -216,6 +230,7 @@ impl Node {
         let features = serving.fitted.features(&columns(&charter.task, &asked))?;
         let said = Said::of(&serving, &features);
         let moved = serving.path.attribute(&features, &said.target, &|_| {}).map_err(NodeError::bug)?;
+        let mut missed = self.missed(net, &serving, (&features, &said.target), &moved.bits)?.into_iter();
         let mut batch = Vec::with_capacity(readable.len());
         let mut answered = Vec::with_capacity(readable.len());
         let operator = self.operator().clone();
@@ -242,6 +257,7 @@ impl Node {
                 bits: moved.gain_bits[row],
                 records: named.records,
                 covered_ppm: named.covered_ppm,
+                missed: missed.next(),
                 fee: charter.query.price.to_string(),
                 salt: questions[i].salt.clone(),
                 answer_salt: hex::encode(salt.0),
@@ -257,6 +273,38 @@ impl Node {
         let entries = self.submit_all(batch)?.into_iter().collect::<Result<Vec<u64>>>()?;
         answered.iter_mut().zip(entries).for_each(|(answer, entry)| answer.entry = entry);
         Ok(answered)
+    }
+
+    /// What each answer would miss most; nothing where training again takes too long.
+    fn missed(
+        &self,
+        net: &DatanetId,
+        serving: &Serving,
+        asked: (&Features, &Target),
+        moved: &Mat<f64>,
+    ) -> Result<Vec<Missed>> {
+        let readings: Vec<&Reading> = serving.members.iter().map(|m| &m.reading).collect();
+        let datanet = self.datanet(net)?;
+        let task = &datanet.charter.task;
+        let (features, target) = serving.fitted.examples(&columns(task, &readings), &labels(&readings))?;
+        let stored = match &features {
+            Features::Dense(x) => x.data().len(),
+            Features::Sparse(x) => x.nnz(),
+        };
+        let outputs = serving.fitted.model.family().outputs();
+        if stored.saturating_mul(outputs * TRAININGS * moved.rows()) > MISSED_NUMBERS {
+            return Ok(Vec::new());
+        }
+        let first: Vec<Vec<usize>> =
+            (0..moved.rows()).map(|q| top(moved.row(q), |_| true, SHOWN).records).collect();
+        let train = Examples { features: &features, target: &target };
+        let options = serving.fitted.answer_options(datanet.charter.value.nodes as usize);
+        let found = most_missed(train, asked, &first, &options).map_err(NodeError::bug)?;
+        let named = |(q, missed): (usize, answer::Missed)| Missed {
+            records: missed.records.iter().map(|&i| Shaper::of(serving, i, moved.row(q)[i])).collect(),
+            lost_bits: missed.lost_bits,
+        };
+        Ok(found.into_iter().enumerate().map(named).collect())
     }
 
     /// Questions that the task cannot read get their price back.
@@ -306,18 +354,20 @@ impl Node {
         let readings: Vec<&Reading> = members.iter().map(|m| &m.reading).collect();
         let (features, target) =
             fitted.examples(&columns(&datanet.charter.task, &readings), &labels(&readings))?;
-        let options = AnswerOptions {
-            lambda: fitted.prior.lambda,
-            noise_variance: fitted.prior.noise_variance,
-            nodes: datanet.charter.value.nodes as usize,
-            weights: fitted.record_weights.as_deref(),
-            ..AnswerOptions::default()
-        };
+        let options = fitted.answer_options(datanet.charter.value.nodes as usize);
         let train = Examples { features: &features, target: &target };
         let path = PathState::cache(train, &options, &|_| {}).map_err(NodeError::bug)?;
         let serving = Arc::new(Serving { model, fitted, members, values, path });
         self.cache.serving.insert(net.clone(), Arc::clone(&serving));
         Ok(serving)
+    }
+}
+
+impl Shaper {
+    fn of(serving: &Serving, record: usize, bits: f64) -> Self {
+        let member = &serving.members[record];
+        let (contribution, index, account) = (member.contribution, member.index, member.author.clone());
+        Self { contribution, index, account, bits }
     }
 }
 
@@ -374,14 +424,8 @@ impl Named {
         let ppm = |part: f64| (part / mass * f64::from(PPM)).floor() as u32;
         let share = |(account, part): (&AccountId, f64)| Share { account: account.clone(), ppm: ppm(part) };
         let shares: Vec<Share> = by_account.into_iter().map(share).filter(|s| s.ppm > 0).collect();
-        let shaper = |&i: &usize| Shaper {
-            contribution: serving.members[i].contribution,
-            index: serving.members[i].index,
-            account: serving.members[i].author.clone(),
-            bits: bits[i],
-        };
         Self {
-            records: order.iter().take(SHOWN).map(shaper).collect(),
+            records: order.iter().take(SHOWN).map(|&i| Shaper::of(serving, i, bits[i])).collect(),
             covered_ppm: shares.iter().map(|s| s.ppm).sum(),
             shares,
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use assay_api::v1::appraisal::Score as CardScore;
 use assay_api::v1::report::{AnswerCheck, ModelCard, PairedDifference};
 use assay_attribution::Examples;
-use assay_attribution::answer::{AnswerOptions, CheckLimits, check};
+use assay_attribution::answer::{CheckLimits, check};
 use assay_attribution::quantize::micro_bits;
 use assay_learn::data::{Features, Target};
 use assay_learn::evaluate::{Bootstrap, Detail, bootstrap_difference, bootstrap_mean};
@@ -172,13 +172,7 @@ impl Node {
         let asked: Vec<Reading> =
             self.sealed(net)?.report.iter().map(|r| Reading::of(&charter.task, &r.record)).collect();
         let queries = fitted.features(&columns(&charter.task, &asked.iter().collect::<Vec<_>>()))?;
-        let options = AnswerOptions {
-            lambda: fitted.prior.lambda,
-            noise_variance: fitted.prior.noise_variance,
-            weights: fitted.record_weights.as_deref(),
-            nodes: charter.value.nodes as usize,
-            ..AnswerOptions::default()
-        };
+        let options = fitted.answer_options(charter.value.nodes as usize);
         let train = Examples { features: &features, target: &target };
         let found = check(train, &queries, &options, CheckLimits::default(), charter.value.seed);
         Ok(found.map_err(NodeError::invalid)?.map(|found| AnswerCheck {

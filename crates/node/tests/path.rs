@@ -120,6 +120,8 @@ fn a_record_walks_the_whole_path() {
     for answer in &answers {
         assert!(answer.records.len() <= 10 && answer.covered_ppm <= 1_000_000);
         assert!(answer.records.windows(2).all(|w| w[0].bits >= w[1].bits));
+        let missed = answer.missed.as_ref().unwrap();
+        assert!(missed.records.len() == 10 && missed.lost_bits > 0.0, "{}", missed.lost_bits);
     }
     world.node.settle(&world.net).unwrap();
 

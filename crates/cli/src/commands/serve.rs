@@ -190,6 +190,16 @@ fn in_words(session: &Session, net: &DatanetId, answer: &Answered, shown: usize)
             said(session, net, &record)?
         );
     }
+    if let Some(missed) = &answer.missed {
+        let named: Vec<String> =
+            missed.records.iter().map(|s| format!("{}/{}", s.contribution, s.index)).collect();
+        let _ = writeln!(
+            out,
+            "missed   most without {}: trained again, the model gives the answer {} bits less",
+            named.join(", "),
+            signed(missed.lost_bits, 3).trim_start_matches('+')
+        );
+    }
     Ok(out)
 }
 
