@@ -68,7 +68,12 @@ impl Node {
     }
 
     /// The rows that measure value, as the model reads them.
-    fn value_rows(&self, net: &DatanetId, charter: &Charter, fitted: &Fitted) -> Result<(Features, Target)> {
+    pub(crate) fn value_rows(
+        &self,
+        net: &DatanetId,
+        charter: &Charter,
+        fitted: &Fitted,
+    ) -> Result<(Features, Target)> {
         let rows: Vec<Reading> =
             self.sealed(net)?.value.iter().map(|r| Reading::of(&charter.task, &r.record)).collect();
         let rows: Vec<&Reading> = rows.iter().collect();

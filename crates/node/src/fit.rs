@@ -113,6 +113,17 @@ impl Fitted {
         Ok((self.features(columns)?, self.answers.encode(labels)?))
     }
 
+    /// Probability of each label that it is right and not one at random, both being as likely; one half for numbers.
+    pub(crate) fn right(&self, features: &Features, target: &Target) -> Vec<f64> {
+        let Target::Classes { labels, count } = target else { return vec![0.5; target.len()] };
+        let said = self.model.log_probabilities_nats(features);
+        let of = |(row, &label): (usize, &u32)| {
+            let p = said.row(row)[label as usize].exp();
+            p / (p + 1.0 / *count as f64)
+        };
+        labels.iter().enumerate().map(of).collect()
+    }
+
     /// Features of records without labels.
     pub fn features(&self, columns: &Columns) -> Result<Features> {
         self.featurizer.transform(columns).map_err(NodeError::invalid)

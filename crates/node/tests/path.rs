@@ -94,6 +94,35 @@ fn files(dir: &Path, out: &mut Vec<std::path::PathBuf>) {
     }
 }
 
+/// What is held waits in order of arrival until a model says what looks at it are worth.
+#[test]
+fn reviewers_see_first_what_moves_most() {
+    let mut world = World::new();
+    world.contribute_all();
+    let mut near: Vec<Digit> = world.community.members[0].records[..12].to_vec();
+    for digit in &mut near {
+        digit.pixels[27] = digit.pixels[27].saturating_sub(1).max(1);
+        digit.label = (digit.label + 1) % 10;
+    }
+    let key = world.node.home().key_or_new("relabeller").unwrap();
+    world.node.contribute(&key, &world.net, &records(&near)).unwrap();
+    world.node.gate(&world.net).unwrap();
+    let place = |held: &assay_node::Held| (held.contribution, held.index);
+    let mut arrived = world.node.held(&world.net, usize::MAX).unwrap();
+    assert!(arrived.len() > 5 && arrived.is_sorted_by_key(place));
+    assert!(arrived.iter().all(|h| h.bits.is_none()));
+
+    world.model();
+    let mut ordered = world.node.held(&world.net, usize::MAX).unwrap();
+    assert!(ordered.iter().all(|h| h.bits.unwrap() > 0.0));
+    assert!(ordered.is_sorted_by(|a, b| a.bits >= b.bits) && !ordered.is_sorted_by_key(place));
+    let first = world.node.held(&world.net, 3).unwrap();
+    assert!(first.iter().zip(&ordered).all(|(a, b)| place(a) == place(b)));
+    arrived.sort_by_key(place);
+    ordered.sort_by_key(place);
+    assert!(arrived.iter().map(place).eq(ordered.iter().map(place)));
+}
+
 #[test]
 fn a_record_walks_the_whole_path() {
     let mut world = World::new();

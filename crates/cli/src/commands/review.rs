@@ -7,7 +7,7 @@ use assay_ledger::ids::DatanetId;
 use assay_node::Held;
 use assay_node::task::Record;
 use assay_quality::Reason;
-use assay_web::text::{cut, plural};
+use assay_web::text::{cut, fixed, plural};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Shows the next held records, beside what they resemble.
+    /// Shows the next held records, beside what they resemble; those first that are expected to move most.
     Next {
         /// Datanet [default: the only one]
         #[arg(long, value_name = "NET")]
@@ -159,6 +159,9 @@ fn in_words(session: &Session, held: &Held, original: Option<&Record>) -> String
     let why = Reason::from_code(&held.reason).map_or("", Reason::sentence);
     let mut out = format!("\n{}/{}  {} ({})\n", held.contribution, held.index, why, held.reason);
     let _ = writeln!(out, "  from   {}", session.name_and_id(&held.author));
+    if let Some(bits) = held.bits {
+        let _ = writeln!(out, "  moves  {} bits, it is expected", fixed(bits, 6));
+    }
     fields(&mut out, "it", &held.record);
     if let (Some(original), Some((contribution, index))) = (original, held.original) {
         let _ = writeln!(out, "  resembles {contribution}/{index}");
