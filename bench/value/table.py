@@ -174,13 +174,13 @@ def main():
         parser.error(f"no test {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     if not args.no_run:
         run(set(wanted))
-    print("\n| test | target | engine | others, same run | times the engine's | agreement |\n|---|---|---|---|---|---|")
+    print("\n| test | agreement | target | engine | others, same run | times the engine's |\n|---|---|---|---|---|---|")
     for test in wanted:
         try:
-            for row in globals()[test.lower()]():
-                print("| " + " | ".join(row) + " |", flush=True)
+            for name, *row, agreed in globals()[test.lower()]():
+                print("| " + " | ".join((name, agreed, *row)) + " |", flush=True)
         except (TypeError, KeyError) as missing:  # A bench that was not run, or not whole, leaves no such result.
-            print(f"| {test} | | not run: {missing} | | | |")
+            print(f"| {test} | not run: {missing} | | | | |")
 
 
 if __name__ == "__main__":
