@@ -8,6 +8,7 @@ mod gate;
 mod init;
 mod key;
 mod log;
+mod publish;
 mod receipt;
 mod records;
 mod report;
@@ -22,6 +23,7 @@ mod train;
 mod value;
 mod verdicts;
 mod verify;
+mod witness;
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -49,9 +51,11 @@ pub(crate) enum NodeCommand {
     Deposit(account::DepositArgs),
     Withdraw(account::WithdrawArgs),
     Balance(account::BalanceArgs),
+    Publish(publish::Args),
     Verify(verify::Args),
     Receipt(receipt::Args),
     Log(log::Args),
+    Witness(witness::Args),
 }
 
 impl NodeCommand {
@@ -75,9 +79,11 @@ impl NodeCommand {
             Self::Deposit(args) => (args.at.json, account::deposit(&args)?),
             Self::Withdraw(args) => (args.at.json, account::withdraw(&args)?),
             Self::Balance(args) => (args.at.json, account::balance(&args)?),
+            Self::Publish(args) => (args.at.json, publish::run(&args)?),
             Self::Verify(args) => (args.json, verify::run(&args)?),
             Self::Receipt(args) => receipt::run(&args)?,
             Self::Log(args) => log::run(&args)?,
+            Self::Witness(args) => witness::run(&args)?,
         };
         match json {
             true => print(&text::json(&said.document)?),

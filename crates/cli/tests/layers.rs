@@ -43,8 +43,18 @@ const LAYERS: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &["tlog", "ledger", "quality", "kernels", "learn", "attribution"];
 
 /// Libraries that do IO, keep time or draw from the machine: not for pure crates.
-const IMPURE: &[&str] =
-    &["rusqlite", "object_store", "tempfile", "getrandom", "tokio", "indicatif", "clap", "parquet"];
+const IMPURE: &[&str] = &[
+    "rusqlite",
+    "object_store",
+    "tempfile",
+    "getrandom",
+    "tokio",
+    "axum",
+    "ureq",
+    "indicatif",
+    "clap",
+    "parquet",
+];
 
 fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()

@@ -1,7 +1,7 @@
 //! The home of a node: one folder, with what is private and what is public kept apart.
 //!
 //! ```text
-//! assay.toml         origin of the log
+//! assay.toml         origin of the log; [witness] policy = "FILE" where witnesses must cosign
 //! keys/NAME.key      one Ed25519 seed each, readable by the owner only
 //! private/           event store, vault of records, every table
 //! public/            what a stranger gets: checkpoint, tiles, tables
@@ -13,10 +13,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assay_ledger::limits::ORIGIN_BYTES_MAX;
+use assay_tlog::Policy;
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{NodeError, Result};
+use crate::trust::read_policy;
 
 /// The folder of a node and its settings.
 #[derive(Clone, Debug)]
@@ -29,6 +31,15 @@ pub struct Home {
 #[serde(deny_unknown_fields)]
 struct Config {
     origin: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    witness: Option<WitnessConfig>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WitnessConfig {
+    /// File of a policy (c2sp.org/tlog-policy), relative to the home: what must be met before anything is published.
+    policy: PathBuf,
 }
 
 const CONFIG: &str = "assay.toml";
@@ -49,7 +60,7 @@ impl Home {
             Some(origin) => check_origin(origin)?.to_owned(),
             None => format!("assay.localhost/{}", hex::encode(random::<6>()?)),
         };
-        let home = Self { dir: dir.to_path_buf(), config: Config { origin } };
+        let home = Self { dir: dir.to_path_buf(), config: Config { origin, witness: None } };
         for folder in [home.keys(), home.private(), home.public(), home.reports(), home.receipts()] {
             fs::create_dir_all(&folder).map_err(|e| NodeError::file(&folder, &e))?;
         }
@@ -80,6 +91,11 @@ impl Home {
     /// Origin of the log.
     pub fn origin(&self) -> &str {
         &self.config.origin
+    }
+
+    /// The policy that checkpoints must satisfy before they are published, if there is one.
+    pub fn witness_policy(&self) -> Result<Option<Policy>> {
+        self.config.witness.as_ref().map(|witness| read_policy(&self.dir.join(&witness.policy))).transpose()
     }
 
     /// The folder itself.

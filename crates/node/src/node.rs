@@ -21,6 +21,7 @@ use ed25519_dalek::SigningKey;
 use crate::error::{NodeError, Result};
 use crate::home::{Home, LOG, OPERATOR, random};
 use crate::publish::Edge;
+use crate::witnesses::Quorum;
 
 /// Name of the signed tree head among the public files.
 pub const CHECKPOINT: &str = "checkpoint";
@@ -44,6 +45,10 @@ pub struct Node {
     pub(crate) tables: TableStore,
     pub(crate) public: PublicFolder,
     pub(crate) edge: Edge,
+    /// The witnesses that must cosign before anything is published, if the home names a policy.
+    pub(crate) quorum: Option<Quorum>,
+    /// Entries are durable that wait for witnesses.
+    pub(crate) waiting: bool,
     state: State,
     imaged: u64,
     /// A command failed half way: what is in memory may not be what is in the log.
@@ -82,6 +87,8 @@ impl Node {
             tables,
             public,
             edge: Edge::default(),
+            quorum: home.witness_policy()?.map(Quorum::new),
+            waiting: false,
             state,
             imaged,
             failed: false,
@@ -126,6 +133,11 @@ impl Node {
     /// Entries of the log by index.
     pub fn entries(&self) -> &assay_store::EventReader {
         self.events.reader()
+    }
+
+    /// Whether entries are durable that wait for their witnesses: they are in the state and in no checkpoint yet.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting
     }
 
     pub(crate) fn public(&self) -> &PublicFolder {
@@ -185,8 +197,11 @@ impl Node {
                 NodeError::unavailable("an earlier command failed half way").hint("open the node again")
             );
         }
+        if self.waiting {
+            self.publish()?;
+        }
         let answers = self.commit(&batch);
-        self.failed = answers.is_err();
+        self.failed = answers.is_err() && !self.waiting;
         answers
     }
 

@@ -2,26 +2,26 @@
 //!
 //! One path, at every command and at every start: what the public folder lacks of the log is laid out, the tables
 //! that entries name before the tiles that hold them; the root is computed twice; the tree head is signed, stored
-//! and shown. A folder that was wiped lacks everything and is made again from the private one.
+//! and, where a policy asks for witnesses, cosigned before it is shown. A folder that was wiped lacks everything and is made again from the private one.
 
 use assay_ledger::charter::Publish;
 use assay_ledger::codec;
 use assay_ledger::command::Command;
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::Digest;
-use assay_store::StoredCheckpoint;
+use assay_store::{PublicFolder, StoredCheckpoint};
 use assay_tlog::{
-    Checkpoint, Frontier, Tile, TileFile, TileKind, TileSet, TileWriter, growth, open_checkpoint,
-    sign_checkpoint,
+    Checkpoint, Frontier, Hash, Note, Plan, Tile, TileFile, TileKind, TileSet, TileWriter, growth,
+    open_checkpoint, sign_checkpoint,
 };
 
 use crate::error::{NodeError, Result};
 use crate::node::{CHECKPOINT, LOG_KEY, Node};
 
 /// Bytes of a tile at most: 256 entries, each with the two bytes of its length.
-const TILE_BYTES_MAX: u64 = 256 * (u16::MAX as u64 + 2);
+pub(crate) const TILE_BYTES_MAX: u64 = 256 * (u16::MAX as u64 + 2);
 /// Bytes of a checkpoint at most.
-const NOTE_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const NOTE_BYTES_MAX: u64 = 1 << 20;
 
 /// The right edge of the tree in the public folder, by two paths that must agree about the root.
 #[derive(Default)]
@@ -42,8 +42,13 @@ impl Node {
             self.lay_out(signed.size)?;
             self.check_signed(&signed)?;
             self.public.write_atomic(CHECKPOINT, &signed.note)?;
+            self.ask_again(&signed)?;
         }
-        self.publish()
+        match self.publish() {
+            // Without its witnesses a node can be read; the next command asks them again.
+            Err(_) if self.waiting => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// From commit point A to the public checkpoint, for all entries that are durable and not published.
@@ -54,10 +59,55 @@ impl Node {
             return Ok(());
         }
         self.lay_out(size)?;
-        let note = sign_checkpoint(&self.checkpoint(), &self.log_key).map_err(NodeError::bug)?.to_string();
-        // Commit point B: stored before anybody sees it.
+        let mut note = sign_checkpoint(&self.checkpoint(), &self.log_key).map_err(NodeError::bug)?;
+        self.require_quorum(&mut note, size, signed.unwrap_or(0))?;
+        self.show(signed, size, &note)
+    }
+
+    /// Commit point B: stored before a reader sees it.
+    fn show(&mut self, signed: Option<u64>, size: u64, note: &Note) -> Result<()> {
+        let note = note.to_string();
         self.events.set_checkpoint(signed, size, note.as_bytes())?;
         Ok(self.public.write_atomic(CHECKPOINT, note.as_bytes())?)
+    }
+
+    /// Adds the cosignatures that the node's policy asks for. Where they cannot be had, the entries stay durable and
+    /// unpublished, and [`Node::publish`] asks again at the next command.
+    fn require_quorum(&mut self, note: &mut Note, size: u64, known: u64) -> Result<()> {
+        let Some(quorum) = &self.quorum else { return Ok(()) };
+        let public = &self.public;
+        let failures = quorum.collect(note, size, known, &|old| consistency(public, old, size))?;
+        self.waiting = !quorum.is_met(note, self.log_key.verifier());
+        if !self.waiting {
+            return Ok(());
+        }
+        let why = if failures.is_empty() { String::new() } else { format!(" ({})", failures.join("; ")) };
+        let what = match size - known {
+            1 => format!("entry {known} is"),
+            _ => format!("entries {known} to {} are", size - 1),
+        };
+        Err(NodeError::unavailable(format!(
+            "too few witnesses cosign: {what} durable, and not published{why}"
+        ))
+        .hint("do not send anything again: it is published as soon as the quorum of the policy is back"))
+    }
+
+    /// At the start: a witness that has seen more of this log than the node has stops it; and a checkpoint that was
+    /// signed before there was a policy gets its cosignatures.
+    fn ask_again(&mut self, signed: &StoredCheckpoint) -> Result<()> {
+        let Some(quorum) = &self.quorum else { return Ok(()) };
+        let size = self.state().size();
+        let mut note = Note::parse(&signed.note).map_err(NodeError::bug)?;
+        let lacked = !quorum.is_met(&note, self.log_key.verifier());
+        // What is durable and unpublished may have been cosigned before a crash: that is no roll-back.
+        if size == signed.size {
+            let public = &self.public;
+            quorum.collect(&mut note, size, size, &|old| consistency(public, old, size))?;
+            if lacked && quorum.is_met(&note, self.log_key.verifier()) {
+                self.show(Some(size), size, &note)?;
+            }
+        }
+        Ok(())
     }
 
     /// The edge of what the public folder shows; of nothing if it lacks a file that its checkpoint calls for.
@@ -181,6 +231,23 @@ impl Node {
         let valuation = net.valuations.get(&net.epochs.get(epoch)?.valuation?)?;
         Some((valuation.table.sha256, PARQUET))
     }
+}
+
+/// The proof, from public tiles, that the tree of `size` entries starts with the one of `old`.
+fn consistency(public: &PublicFolder, old: u64, size: u64) -> Result<Vec<Hash>> {
+    let plan = Plan::consistency(old, size).map_err(NodeError::refused)?;
+    plan.hashes(&hash_tiles(public, &plan)?).map_err(NodeError::bug)
+}
+
+/// The hash tiles that a plan needs, from public files.
+pub(crate) fn hash_tiles(public: &PublicFolder, plan: &Plan) -> Result<TileSet> {
+    let mut tiles = TileSet::new();
+    for tile in plan.tiles() {
+        let bytes = public.read(&tile.path(), TILE_BYTES_MAX)?;
+        let bytes = bytes.ok_or_else(|| NodeError::unavailable(format!("{} is missing", tile.path())))?;
+        tiles.insert(tile, &bytes).map_err(NodeError::unavailable)?;
+    }
+    Ok(tiles)
 }
 
 const PARQUET: &str = "parquet";

@@ -109,11 +109,15 @@ fn log_key(folder: &mut Folder) -> Result<VerifierKey> {
 fn checkpoint(folder: &mut Folder, key: &VerifierKey) -> Result<Checkpoint> {
     let note = folder.take(CHECKPOINT)?;
     let head = open_checkpoint(&note, key, key.name()).map_err(|e| broken(CHECKPOINT, e))?;
-    // The signature covers the text; the rest of the file must be that one signature and nothing else.
+    // The signature covers the text; the rest of the file must be that one signature, and cosignatures of witnesses,
+    // which only a policy can judge: eight bytes of time and a signature.
     let parsed = assay_tlog::Note::parse(&note).map_err(|e| broken(CHECKPOINT, e))?;
-    match parsed.signatures().len() == 1 && parsed.to_string().as_bytes() == note {
+    let ours = |line: &&assay_tlog::Signature| line.name() == key.name() && line.key_id() == key.id();
+    let mut others = parsed.signatures().iter().filter(|line| !ours(line));
+    let known = parsed.signatures().iter().filter(ours).count() == 1 && others.all(|l| l.bytes().len() == 72);
+    match known && parsed.to_string().as_bytes() == note {
         true => Ok(head),
-        false => Err(broken(CHECKPOINT, "carries lines that no known key signed")),
+        false => Err(broken(CHECKPOINT, "carries lines that are neither the log's nor a witness's")),
     }
 }
 

@@ -12,7 +12,7 @@ use assay_ledger::command::{Command, Signed};
 use assay_ledger::decide::decide;
 use assay_ledger::ids::{Digest, TableRef};
 use assay_ledger::state::State;
-use assay_node::{CHECKPOINT, Kind, LOG_KEY, Node, verify};
+use assay_node::{CHECKPOINT, Kind, LOG_KEY, Node, Trust, Wanted, verify};
 use assay_store::{EventReader, EventStore, NewEntry};
 
 /// A home whose node is closed, and what its log came to.
@@ -61,7 +61,10 @@ impl Closed {
         let verified = verify(&self.public(""), Some(node.log_key()), &|_, _| {}).unwrap();
         assert_eq!((verified.size, &verified.root), (self.size, &self.root));
         assert_eq!(verified.state, node.state().digest().unwrap().to_string());
-        node.receipt(3, Vec::new()).unwrap().verify(node.log_key()).unwrap();
+        node.receipt(3, Vec::new())
+            .unwrap()
+            .verify(&Trust::key(node.log_key().clone()), &Wanted::default())
+            .unwrap();
         node
     }
 

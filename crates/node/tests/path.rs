@@ -9,7 +9,7 @@ use assay_ledger::command::Command;
 use assay_ledger::event::Standing;
 use assay_ledger::ids::{AccountId, DatanetId, PublicKey};
 use assay_node::task::Record;
-use assay_node::{Home, Kind, Node, Receipt, verify};
+use assay_node::{Home, Kind, Node, Receipt, Trust, Wanted, verify};
 use assay_sim::{Behaviour, Community, Digit};
 
 fn records(digits: &[Digit]) -> Vec<Record> {
@@ -54,7 +54,8 @@ impl World {
             let key = self.node.home().key_or_new(&member.name).unwrap();
             let sent = self.node.contribute(&key, &self.net, &records(&member.records)).unwrap();
             let receipt = self.node.receipt(sent[0].seq, sent[0].openings.clone()).unwrap();
-            let event = receipt.verify(self.node.log_key()).unwrap();
+            let trust = Trust::key(self.node.log_key().clone());
+            let event = receipt.verify(&trust, &Wanted::default()).unwrap().event;
             receipt.verify_records(&event, &records(&member.records)).unwrap();
         }
         self.node.gate(&self.net).unwrap();
@@ -267,18 +268,18 @@ fn a_receipt_of_other_records_or_another_log_does_not_hold() {
     let sent = world.node.contribute(&key, &world.net, &records(&member.records)).unwrap();
     let receipt = world.node.receipt(sent[0].seq, sent[0].openings.clone()).unwrap();
     let receipt = Receipt::parse(&serde_json::to_vec(&receipt).unwrap()).unwrap();
-    let event = receipt.verify(world.node.log_key()).unwrap();
+    let event = receipt.verify(&Trust::key(world.node.log_key().clone()), &Wanted::default()).unwrap().event;
     let mut others = records(&member.records);
     receipt.verify_records(&event, &others).unwrap();
     others.swap(0, 1);
     assert!(receipt.verify_records(&event, &others).is_err());
 
     let other = World::new();
-    assert!(receipt.verify(other.node.log_key()).is_err());
+    assert!(receipt.verify(&Trust::key(other.node.log_key().clone()), &Wanted::default()).is_err());
     let mut moved = receipt.clone();
     moved.origin = "example.org/elsewhere".to_owned();
-    assert!(moved.verify(world.node.log_key()).is_err());
+    assert!(moved.verify(&Trust::key(world.node.log_key().clone()), &Wanted::default()).is_err());
     let mut changed = receipt.clone();
     changed.entry = changed.entry.replacen("\"records\":", "\"records\": ", 1);
-    assert!(changed.verify(world.node.log_key()).is_err());
+    assert!(changed.verify(&Trust::key(world.node.log_key().clone()), &Wanted::default()).is_err());
 }

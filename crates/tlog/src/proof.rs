@@ -98,6 +98,14 @@ impl Plan {
         Ok(Self::new(new, ranges.into_iter().rev()))
     }
 
+    /// The plan of the root of the first `old` entries in a tree of `new`: its [`Plan::hashes`] are that one root.
+    pub fn prefix(old: u64, new: u64) -> Result<Self, ProofError> {
+        match old <= new {
+            true => Ok(Self::new(new, std::iter::once(0..old))),
+            false => Err(ProofError::Shrunk { old, new }),
+        }
+    }
+
     /// The subtrees whose hashes are needed, in the order of the proof.
     pub fn nodes(&self) -> impl Iterator<Item = Node> + '_ {
         self.covers.iter().flatten().copied()

@@ -1,26 +1,30 @@
-//! `assay log`: entries, a line each.
+//! `assay log`: entries, a line each; its head; two views of it.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use assay_ledger::codec;
 use assay_ledger::command::Command;
 use assay_ledger::event::{Cause, Event};
-use assay_node::CHECKPOINT;
+use assay_node::{CHECKPOINT, Compared, compare};
 use assay_web::text::{count, cut, fixed, plural, plural_of, signed};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::Said;
 use super::session::{At, Session};
-use super::text::{open, time};
-use crate::output::Failure;
+use super::text::{json as written, open, time};
+use super::verify::log_key;
+use crate::output::{Failure, print};
 
 const EXAMPLES: &str = "\
 Examples:
   assay log
   assay log --from 0 --count 100
   assay log --json --from 0 --count 1
-  assay log head";
+  assay log head
+  assay log compare ./node/public ./copy
+  assay log compare theirs.checkpoint ./public --key log.vkey --json";
 
 /// Shows the entries of the log.
 #[derive(clap::Args)]
@@ -45,13 +49,48 @@ enum Action {
         #[command(flatten)]
         at: At,
     },
+    /// Compares two views of one log: one extends the other, or two histories were signed.
+    ///
+    /// Exit codes: 0 one extends the other, 2 a split view, proven by what is printed, or an input that cannot be used.
+    #[command(after_help = EXAMPLES)]
+    Compare {
+        /// A public folder, or a file with a checkpoint
+        a: PathBuf,
+        /// Another; the larger of the two must be a folder with tiles
+        b: PathBuf,
+        /// Key that signed both, or a file with it [default: the one in the folders]
+        #[arg(long, value_name = "VKEY")]
+        key: Option<String>,
+        /// Print one JSON document to stdout instead of words: in a split view, the evidence
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(super) fn run(args: &Args) -> Result<(bool, Said), Failure> {
     match &args.action {
         Some(Action::Head { at }) => Ok((at.json, head(&at.open()?)?)),
+        Some(Action::Compare { a, b, key, json }) => Ok((*json, compared(a, b, key.as_deref(), *json)?)),
         None => Ok((args.at.json, entries(&args.at.open()?, args.from, args.count)?)),
     }
+}
+
+fn compared(a: &Path, b: &Path, key: Option<&str>, as_json: bool) -> Result<Said, Failure> {
+    let key = key.map(log_key).transpose()?;
+    let compared = compare(a, b, key.as_ref())?;
+    let Compared { old, new, consistent, .. } = &compared;
+    let heads = format!("{}:\n{}\n{}:\n{}", old.place, old.checkpoint, new.place, new.checkpoint);
+    if *consistent {
+        let how = match old.size == new.size {
+            true => "shows the same as",
+            false => "is extended by",
+        };
+        return Said::new(&compared, format!("{} {how} {}.\n\n{heads}", old.place, new.place));
+    }
+    let said = Said::new(&compared, format!("Two histories of one log, both signed:\n\n{heads}"))?;
+    print(&if as_json { written(&said.document)? } else { said.words })?;
+    Err(Failure::refused(format!("a split view: {} is no beginning of {}", old.place, new.place))
+        .hint("keep both: the two signed heads prove it to everybody who has the key"))
 }
 
 fn head(session: &Session) -> Result<Said, Failure> {

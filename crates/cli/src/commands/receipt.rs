@@ -1,19 +1,19 @@
 //! `assay receipt`: is it in the log, and is it what was offered?
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::limits::CONTRIBUTION_RECORDS_MAX;
 use assay_node::task::Record;
-use assay_node::{LOG_KEY, Receipt};
+use assay_node::{LOG_KEY, Receipt, ReceiptHolds, ReceiptKind, Trust, Wanted};
 use assay_web::text::plural;
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::session::At;
-use super::text::time;
-use super::verify::log_key;
+use super::text::{open, time};
+use super::verify::{cosigners, log_key, trust};
 use super::{Said, records};
 use crate::output::Failure;
 
@@ -21,9 +21,13 @@ const EXAMPLES: &str = "\
 Examples:
   assay receipt verify bob-receipt.json --key log.vkey
   assay receipt verify bob-receipt.json --records mine.csv.gz --home ./node
-  assay receipt verify intents-answer-88.json --answer card_arrival --key log.vkey";
+  assay receipt verify intents-answer-88.json --answer card_arrival --key log.vkey
+  assay receipt verify bob-payout.json --policy policy.txt --kind payout --net intents --epoch 1
+  assay receipt make 91 --of bob --out bob-payout.json
 
-/// Checks receipts.
+A receipt says of which kind, datanet, epoch and command it is; give what you expect, and any other is refused.";
+
+/// Makes and checks receipts.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -35,37 +39,110 @@ pub(crate) struct Args {
 enum Action {
     /// Checks, offline, that the entry of a receipt is in the log of a key.
     #[command(after_help = EXAMPLES)]
-    Verify {
-        /// The receipt
-        file: PathBuf,
-        /// Key of the log, or a file with it [default: that of the home]
-        #[arg(long, value_name = "VKEY")]
-        key: Option<String>,
-        /// The records that were offered: checks that they are those of the receipt
+    Verify(Box<VerifyArgs>),
+    /// Makes a receipt of an entry: a verdict of the gates, a settlement's row for somebody, or any other.
+    #[command(after_help = EXAMPLES)]
+    Make {
+        /// The entry, as `assay log` numbers it
+        #[arg(value_name = "SEQ")]
+        entry: u64,
+        /// Of a settlement: whose row
+        #[arg(long, value_name = "NAME|ACCOUNT")]
+        of: Option<String>,
+        /// Where to write it; never over another file
         #[arg(long, value_name = "FILE")]
-        records: Option<PathBuf>,
-        /// The answer that was given: checks that it is that of the receipt
-        #[arg(long, value_name = "TEXT", conflicts_with = "records")]
-        answer: Option<String>,
+        out: PathBuf,
         #[command(flatten)]
         at: At,
     },
 }
 
+#[derive(clap::Args)]
+struct VerifyArgs {
+    /// The receipt
+    file: PathBuf,
+    /// Key of the log, or a file with it [default: that of the home]
+    #[arg(long, value_name = "VKEY")]
+    key: Option<String>,
+    /// Policy (c2sp.org/tlog-policy) whose quorum of witnesses must have cosigned
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// What it must be of: contribution, verdict, inference, payout or entry
+    #[arg(long, value_parser = kind)]
+    kind: Option<ReceiptKind>,
+    /// Datanet that it must be of
+    #[arg(long, value_name = "NET")]
+    net: Option<String>,
+    /// Epoch that it must be of
+    #[arg(long, value_name = "N")]
+    epoch: Option<u32>,
+    /// Whose payout it must be
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
+    /// Nonce of the command that it must be of
+    #[arg(long, value_name = "HEX")]
+    nonce: Option<String>,
+    /// The records that were offered: checks that they are those of the receipt
+    #[arg(long, value_name = "FILE")]
+    records: Option<PathBuf>,
+    /// The answer that was given: checks that it is that of the receipt
+    #[arg(long, value_name = "TEXT", conflicts_with = "records")]
+    answer: Option<String>,
+    #[command(flatten)]
+    at: At,
+}
+
+fn kind(text: &str) -> Result<ReceiptKind, String> {
+    let found = serde_json::from_value(Value::String(text.to_owned()));
+    found.map_err(|_| "give contribution, verdict, inference, payout or entry".to_owned())
+}
+
+impl VerifyArgs {
+    fn wanted(&self) -> Result<Wanted, Failure> {
+        Ok(Wanted {
+            kind: self.kind,
+            datanet: self.net.as_deref().map(str::parse).transpose().map_err(Failure::refused)?,
+            epoch: self.epoch,
+            account: self.account.as_deref().map(str::parse).transpose().map_err(Failure::refused)?,
+            nonce: self.nonce.as_deref().map(str::parse).transpose().map_err(Failure::refused)?,
+        })
+    }
+
+    fn trust(&self) -> Result<Trust, Failure> {
+        let key = match &self.key {
+            Some(text) => Some(log_key(text)?),
+            None if self.policy.is_some() || self.at.home.is_none() => None,
+            None => Some(log_key(&self.at.home()?.public().join(LOG_KEY).display().to_string())?),
+        };
+        trust(self.policy.as_ref(), key)
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<(bool, Said), Failure> {
-    let Action::Verify { file, key, records, answer, at } = &args.action;
+    match &args.action {
+        Action::Verify(args) => Ok((args.at.json, verify(args)?)),
+        Action::Make { entry, of, out, at } => Ok((at.json, make(at, *entry, of.as_deref(), out)?)),
+    }
+}
+
+fn make(at: &At, entry: u64, of: Option<&str>, out: &Path) -> Result<Said, Failure> {
+    let session = at.open()?;
+    let receipt = match of {
+        Some(who) => session.node.payout_receipt(entry, &session.known(who)?)?,
+        None => session.node.receipt(entry, Vec::new())?,
+    };
+    receipt.save(out)?;
+    let words = format!("The receipt of entry {entry} is in {}.\n", out.display());
+    Said::new(json!({ "receipt": out, "about": receipt.about }), words)
+}
+
+fn verify(args: &VerifyArgs) -> Result<Said, Failure> {
+    let VerifyArgs { file, records, answer, .. } = args;
     let bytes = fs::read(file).map_err(|e| Failure::refused(format!("{}: {e}", file.display())))?;
     let receipt = Receipt::parse(&bytes)?;
-    let key = match key {
-        Some(text) => log_key(text)?,
-        None if at.home.is_some() => log_key(&at.home()?.public().join(LOG_KEY).display().to_string())?,
-        None => {
-            return Err(Failure::refused("no key of the log is given")
-                .hint("give --key VKEY (the log's file log.vkey), or the log's home with --home"));
-        }
-    };
-    let event = receipt.verify(&key)?;
+    let ReceiptHolds { event, head } = receipt.verify(&args.trust()?, &args.wanted()?)?;
     let mut words = in_words(&receipt, &event);
+    words.push_str(&cosigners(&head.witnesses));
     if let Some(path) = records {
         let count = of_records(&receipt, &event, &records::read(path)?.records)?;
         words.push_str(&format!(
@@ -79,10 +156,11 @@ pub(super) fn run(args: &Args) -> Result<(bool, Said), Failure> {
         words.push_str("The answer is the one that was given.\n");
     }
     let document = json!({
-        "origin": receipt.origin, "entry": event.seq, "t": event.t, "key": key.to_string(), "event": event,
+        "origin": receipt.origin, "about": receipt.about, "entry": event.seq, "t": event.t, "event": event,
+        "size": head.checkpoint.size, "witnesses": head.witnesses,
         "records_checked": records.is_some(), "answer_checked": answer.is_some(),
     });
-    Ok((at.json, Said::new(document, words)?))
+    Said::new(document, words)
 }
 
 /// A large file has a receipt for each part: finds the part that this one is of. How many records it has.
@@ -105,5 +183,20 @@ fn in_words(receipt: &Receipt, event: &Event) -> String {
         Cause::Command(signed) => format!("{} by {}", signed.intent.command.kind(), signed.intent.actor),
         Cause::Earlier(seq) => format!("what followed from entry {seq}"),
     };
-    format!("The receipt holds: entry {} of {}, {what}, {} UTC.\n", event.seq, receipt.origin, time(event.t))
+    let mut out = format!(
+        "The receipt holds: entry {} of {}, {what}, {} UTC.\n",
+        event.seq,
+        receipt.origin,
+        time(event.t)
+    );
+    let row = event.outcome.settled.iter().find(|row| Some(&row.account) == receipt.about.account.as_ref());
+    if let Some(row) = row {
+        let (released, waiting) = (open(row.released.units()), open(row.waiting.units()));
+        let epoch = receipt.about.epoch.unwrap_or_default();
+        out.push_str(&format!(
+            "For {} epoch {epoch} released {released} OPEN; {waiting} OPEN wait for evidence.\n",
+            row.account
+        ));
+    }
+    out
 }

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assay_node::{Verified, verify};
+use assay_node::{Trust, Verified, read_policy, verify};
 use assay_tlog::VerifierKey;
 use assay_web::text::{count, plural_of};
+use serde_json::json;
 
 use super::Said;
-use super::text::open;
+use super::text::{open, time};
 use crate::output::Failure;
 use crate::progress::Progress;
 
@@ -18,6 +19,7 @@ Examples:
   assay verify ./node
   assay verify ./public --key data.example.org/main+1a2b3c4d+AQ...
   assay verify ./public --key log.vkey --json
+  assay verify ./public --policy policy.txt
 
 Exit codes: 0 everything holds, 2 something does not (the first file that does not is named), 1 anything else.";
 
@@ -34,6 +36,9 @@ pub(crate) struct Args {
     /// Key that must have signed the checkpoint, or a file with it [default: the one beside the files]
     #[arg(long, value_name = "VKEY")]
     key: Option<String>,
+    /// Policy (c2sp.org/tlog-policy) whose quorum of witnesses must have cosigned the checkpoint
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Print one JSON document to stdout instead of words
     #[arg(long)]
     pub(super) json: bool,
@@ -47,12 +52,42 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
         return Err(Failure::refused(format!("{} is no folder", dir.display()))
             .hint("name the public folder of a log, or the home of a node"));
     }
+    let trust = args.policy.as_ref().map(|policy| trust(Some(policy), key.clone())).transpose()?;
+    let cosigned = trust.map(|trust| trust.open_folder(&dir)).transpose()?;
     let mut progress = Progress::new(args.json);
     let verified = progress.stage("verify", "everything again, from public files", |stage| {
         verify(&dir, key.as_ref(), &|done, total| stage.at(done as usize, total as usize))
     })?;
-    let words = in_words(&verified, &dir);
-    Said::new(verified, words)
+    let mut words = in_words(&verified, &dir);
+    let mut document = serde_json::to_value(&verified).map_err(Failure::failed)?;
+    if let Some(cosigned) = cosigned {
+        // The same file was read twice: a server could have swapped it in between.
+        let head = &cosigned.checkpoint;
+        if (head.size, head.root.to_string()) != (verified.size, verified.root) {
+            return Err(Failure::refused("the checkpoint changed while it was verified").hint("try again"));
+        }
+        words.push_str(&cosigners(&cosigned.witnesses));
+        document["witnesses"] = json!(cosigned.witnesses);
+    }
+    Said::new(document, words)
+}
+
+/// Who cosigned, and when.
+pub(super) fn cosigners(witnesses: &[(String, u64)]) -> String {
+    let line = |(name, seconds): &(String, u64)| {
+        format!("witness  {name}, {} UTC\n", time(seconds.saturating_mul(1000)))
+    };
+    witnesses.iter().map(line).collect()
+}
+
+/// A policy, the key of a log, or both.
+pub(super) fn trust(policy: Option<&PathBuf>, key: Option<VerifierKey>) -> Result<Trust, Failure> {
+    match (policy, key) {
+        (Some(policy), key) => Ok(Trust::policy(read_policy(policy)?, key)?),
+        (None, Some(key)) => Ok(Trust::key(key)),
+        (None, None) => Err(Failure::refused("no key of the log is given")
+            .hint("give --key VKEY (the log's file log.vkey), --policy FILE, or the log's home with --home")),
+    }
 }
 
 /// A verifier key, written out or in a file.

@@ -39,8 +39,10 @@ fn every_command_has_examples() {
         "withdraw",
         "balance",
         "verify",
+        "publish",
         "receipt",
         "log",
+        "witness",
     ];
     let top = help("");
     for command in commands {

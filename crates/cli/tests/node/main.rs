@@ -5,6 +5,7 @@ mod community;
 mod docs;
 mod gate;
 mod help;
+mod log;
 mod path;
 mod refused;
 

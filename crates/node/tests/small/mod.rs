@@ -102,13 +102,23 @@ pub(crate) fn world(dir: &Path, seed: u64) -> (PathBuf, DatanetId) {
 pub(crate) fn world_with(dir: &Path, seed: u64, rules: &str) -> (PathBuf, DatanetId) {
     let path = dir.join("home");
     let mut node = Node::found(Home::init(&path, Some(ORIGIN)).unwrap()).unwrap();
+    let net = datanet(&mut node, seed, &format!("{CHARTER}{rules}"));
+    (path, net)
+}
+
+/// One more datanet of that name in the log of `node`, with a model.
+pub(crate) fn another(node: &mut Node, seed: u64, name: &str) -> DatanetId {
+    datanet(node, seed, &CHARTER.replace("\"small\"", &format!("{name:?}")))
+}
+
+fn datanet(node: &mut Node, seed: u64, charter: &str) -> DatanetId {
     let owner = node.operator().clone();
     let (value, report) = (records(seed, u64::MAX, 24), records(seed, u64::MAX - 1, 24));
-    let net = node.create_datanet(&owner, &format!("{CHARTER}{rules}"), value, report).unwrap();
+    let net = node.create_datanet(&owner, charter, value, report).unwrap();
     node.contribute(&owner, &net, &records(seed, u64::MAX - 2, 30)).unwrap();
     node.gate(&net).unwrap();
-    model(&mut node, &net).unwrap();
-    (path, net)
+    model(node, &net).unwrap();
+    net
 }
 
 /// Freezes, trains and values.

@@ -1,0 +1,120 @@
+//! Copies grow, are checked before they are written, and two views of one log are told apart.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assay_node::{CHECKPOINT, Kind, LOG_KEY, Node, compare, copy, verify};
+use assay_tlog::{Checkpoint, SignerKey, TileWriter, sign_checkpoint};
+
+use crate::small;
+
+fn grow(node: &mut Node, from: u64, count: u64) {
+    let operator = node.operator().clone();
+    let deposit = |i| node.sign(&operator, small::deposit(node, &format!("in-{i}"), 1_000)).unwrap();
+    let batch = (from..from + count).map(deposit).collect();
+    assert!(node.submit_all(batch).unwrap().iter().all(Result::is_ok));
+}
+
+#[test]
+fn a_copy_grows_with_its_log_and_a_stranger_verifies_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (home, _) = small::world(dir.path(), 7);
+    let (public, to) = (home.join("public"), dir.path().join("copy"));
+    let mut node = small::open(&home).unwrap();
+    let key = node.log_key().clone();
+    let first = copy(&public, &to, &key).unwrap();
+    assert_eq!((first.from, first.size), (0, node.state().size()));
+    for (from, count) in [(0, 3), (3, 250), (253, 20)] {
+        grow(&mut node, from, count);
+        // As after a run that was broken off: what is there already is kept, what is half written is nothing.
+        fs::write(to.join(".tmp-broken"), "half").unwrap();
+        let had = verify(&to, Some(&key), &|_, _| {}).unwrap().size;
+        let copied = copy(&public, &to, &key).unwrap();
+        assert_eq!((copied.from, copied.size), (had, node.state().size()));
+        assert_eq!(verify(&to, Some(&key), &|_, _| {}).unwrap().size, node.state().size());
+    }
+    let again = copy(&public, &to, &key).unwrap();
+    assert_eq!((again.tiles, again.tables, again.from), (0, 0, again.size));
+    assert!(compare(&to, &public, None).unwrap().consistent);
+
+    // A damaged source reaches no copy.
+    let bundle = public.join("tile/entries/000");
+    let mut bytes = fs::read(&bundle).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&bundle, &bytes).unwrap();
+    let fresh = dir.path().join("fresh");
+    let error = copy(&public, &fresh, &key).unwrap_err();
+    assert_eq!(error.kind, Kind::Refused, "{error}");
+    assert!(!fresh.join(CHECKPOINT).exists() && !fresh.join("tile").exists());
+    bytes[100] ^= 1;
+    fs::write(&bundle, &bytes).unwrap();
+    copy(&public, &fresh, &key).unwrap();
+}
+
+const ORIGIN: &str = "example.org/forked";
+
+fn entries(fork: u8, size: u64) -> Vec<String> {
+    (0..size).map(|i| format!("entry {i} of {}", if i < 300 { 0 } else { fork })).collect()
+}
+
+/// The public folder of a log whose operator signs whatever is asked.
+fn forked(dir: &Path, name: &str, fork: u8, size: u64) -> PathBuf {
+    let key = SignerKey::from_seed(ORIGIN, &[3; 32]).unwrap();
+    let mut writer = TileWriter::new();
+    let folder = dir.join(name);
+    for (tile, bytes) in writer.grow(&entries(fork, size)).unwrap() {
+        let path = folder.join(tile.path());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let note = sign_checkpoint(&Checkpoint::new(ORIGIN, size, writer.root()), &key).unwrap();
+    fs::write(folder.join(CHECKPOINT), note.to_string()).unwrap();
+    fs::write(folder.join(LOG_KEY), format!("{}\n", key.verifier())).unwrap();
+    folder
+}
+
+#[test]
+fn two_views_are_one_history_or_a_proven_split() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = |name: &str, fork, size| forked(dir.path(), name, fork, size);
+    let (short, long) = (view("short", 1, 310), view("long", 1, 700));
+    let (other, same_size) = (view("other", 2, 600), view("same", 2, 310));
+    let at_fork = view("fork", 1, 300);
+    let agree = |a: &Path, b: &Path| compare(a, b, None).unwrap().consistent;
+    for (a, b, one) in [
+        (&short, &long, true),
+        (&long, &short, true),
+        (&short, &short, true),
+        (&at_fork, &other, true),
+        (&at_fork, &long, true),
+        (&short, &other, false),
+        (&long, &other, false),
+        (&short, &same_size, false),
+    ] {
+        assert_eq!(agree(a, b), one, "{a:?} {b:?}");
+    }
+    let split = compare(&long, &other, None).unwrap();
+    assert_eq!((split.old.size, split.new.size), (600, 700));
+    assert!(split.old.checkpoint.starts_with(ORIGIN) && split.new.checkpoint.starts_with(ORIGIN));
+    // The evidence stands alone: the larger head commits, by the proof, to another root at the smaller size.
+    let hashes: Vec<_> =
+        split.proof.iter().map(|hash| assay_tlog::Hash::from_base64(hash).unwrap()).collect();
+    let [at, new] = [&split.root_at_old, &split.new.root].map(|root| root.parse().unwrap());
+    assert_eq!(assay_tlog::verify_consistency(600, 700, &at, &new, &hashes), Ok(()));
+    assert_ne!(split.root_at_old, split.old.root);
+
+    // A checkpoint alone is enough for the smaller view, not for the larger; damage is no evidence.
+    assert!(!compare(&other.join(CHECKPOINT), &long, None).unwrap().consistent);
+    assert_eq!(compare(&short, &other.join(CHECKPOINT), None).unwrap_err().kind, Kind::Refused);
+    let tile = long.join("tile/0/001");
+    let mut bytes = fs::read(&tile).unwrap();
+    bytes[40 * 32] ^= 1;
+    fs::write(&tile, bytes).unwrap();
+    assert_eq!(compare(&short, &long, None).unwrap_err().kind, Kind::Unavailable);
+    let stranger = SignerKey::from_seed(ORIGIN, &[4; 32]).unwrap();
+    assert!(compare(&short, &other, Some(stranger.verifier())).is_err());
+    // And a copy is never grown by another history.
+    let key = SignerKey::from_seed(ORIGIN, &[3; 32]).unwrap();
+    assert!(copy(&other, &short, key.verifier()).unwrap_err().to_string().contains("another history"));
+    assert!(copy(&at_fork, &short, key.verifier()).unwrap_err().to_string().contains("ahead"));
+}

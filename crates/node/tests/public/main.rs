@@ -1,0 +1,8 @@
+//! What leaves a node: receipts, cosigned checkpoints, copies, and two views held against each other.
+#![allow(clippy::unwrap_used)]
+
+mod copies;
+mod receipts;
+#[path = "../small/mod.rs"]
+mod small;
+mod witnesses;
