@@ -106,9 +106,32 @@ pub struct GateRules {
     /// Languages of texts, ISO 639-3, or `any`; where there are none, those of the sealed benchmark.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub languages: Vec<String>,
-    /// What follows where a single text shows what a reason code names; a look by a person where it says nothing.
+    /// What becomes of personal data and secrets in a text.
+    #[serde(skip_serializing_if = "Personal::is_hold")]
+    pub personal: Personal,
+    /// What follows where a single text shows what a reason code names; a look by a person where it says nothing. Goes
+    /// before `personal`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub text: BTreeMap<Code, TextAction>,
+}
+
+/// What becomes of personal data and secrets in a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Personal {
+    /// A reviewer decides.
+    #[default]
+    Hold,
+    /// The contributor takes them out before signing; a record that still has some is not admitted.
+    Mask,
+    /// They may stay.
+    Off,
+}
+
+impl Personal {
+    fn is_hold(&self) -> bool {
+        *self == Personal::Hold
+    }
 }
 
 /// What follows from what a single text shows.
@@ -130,6 +153,7 @@ impl Default for GateRules {
             near_ppm: 0,
             near_hold: false,
             languages: Vec::new(),
+            personal: Personal::default(),
             text: BTreeMap::new(),
         }
     }

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_ledger::charter::{Charter, TextAction};
+use assay_ledger::charter::{Charter, Personal, TextAction};
 use assay_ledger::command::Command;
 use assay_ledger::ids::{Code, DatanetId, TableRef};
 use assay_ledger::limits::REASONS_MAX;
-use assay_quality::{Action, Finding, GateConfig, Gates, LabelRule, Reason, RecordRef, RecordView, Verdict};
+use assay_quality::{
+    Action, Evidence, Finding, GateConfig, Gates, LabelRule, Reason, RecordRef, RecordView, Verdict,
+};
 use assay_store::columns::{self, ColumnTable, Values};
 
 use crate::cache::GateMemory;
@@ -15,9 +17,12 @@ use crate::node::Node;
 use crate::settle::stored;
 use crate::task::{Reading, Record};
 
+pub(crate) mod cost;
 mod dry;
+mod mask;
 
 pub use dry::{Original, Rehearsed, rehearse};
+pub use mask::{mask, unmasked};
 
 /// Code of a verdict that lets a record into the next snapshot.
 pub(crate) const PASS: &str = "pass";
@@ -35,6 +40,12 @@ pub struct VerdictRow {
     pub reason: Option<String>,
     /// The record that it copies or resembles, if that is why: contribution and index.
     pub original: Option<(u64, u32)>,
+    /// How alike the two are, in [0, 1].
+    pub similarity: Option<f64>,
+    /// Bytes of the text that show it, first and one past the last.
+    pub span: Option<(u32, u32)>,
+    /// How clearly they do, in [0, 1].
+    pub score: Option<f64>,
 }
 
 impl VerdictRow {
@@ -65,9 +76,12 @@ impl Node {
             Some(memory) => memory,
             None => self.gate_memory(net)?,
         };
+        memory.gates.measure(cost::thread_time);
+        let before = memory.gates.costs();
         for &contribution in &waiting {
             self.gate_one(net, contribution, &mut memory)?;
         }
+        cost::keep(self.home(), net, &before, &memory.gates.costs())?;
         self.cache.gates.insert(net.clone(), memory);
         Ok(waiting.len())
     }
@@ -139,6 +153,9 @@ impl Node {
     fn put_verdicts(&self, findings: &[Finding], places: &[(u64, u32)]) -> Result<TableRef> {
         let original = |f: &Finding| f.original.and_then(|at| places.get(at.0 as usize)).copied();
         let reason = |f: &Finding| f.verdict.reason().map(|r| r.code().to_owned());
+        let shown = |of: fn(&Evidence) -> i64| -> Vec<Option<i64>> {
+            findings.iter().map(|f| f.evidence.as_ref().map(of)).collect()
+        };
         let table = ColumnTable::new("verdicts", 1)
             .with_column("index", (0..findings.len() as i64).collect::<Vec<_>>())?
             .with_column("verdict", findings.iter().map(|f| f.verdict.code().to_owned()).collect::<Vec<_>>())?
@@ -154,6 +171,12 @@ impl Node {
             .with_column(
                 "similarity",
                 findings.iter().map(|f| f.similarity.map(f64::from)).collect::<Vec<_>>(),
+            )?
+            .with_column("span_start", shown(|e| i64::from(e.start)))?
+            .with_column("span_end", shown(|e| i64::from(e.end)))?
+            .with_column(
+                "score",
+                findings.iter().map(|f| f.evidence.map(|e| f64::from(e.score))).collect::<Vec<_>>(),
             )?;
         self.put_table(&table)
     }
@@ -181,6 +204,15 @@ pub(crate) fn read_verdicts(bytes: &[u8]) -> Result<Vec<VerdictRow>> {
     else {
         return Err(malformed());
     };
+    // Tables of earlier versions have none of these.
+    let whole = |name: &str, i: usize| match table.column(name) {
+        Some(Values::Int64(values)) => values[i].and_then(|value| u32::try_from(value).ok()),
+        _ => None,
+    };
+    let real = |name: &str, i: usize| match table.column(name) {
+        Some(Values::Float64(values)) => values[i],
+        _ => None,
+    };
     let row = |i: usize| -> Option<VerdictRow> {
         let place =
             original[i].zip(at[i]).and_then(|(o, a)| Some((u64::try_from(o).ok()?, u32::try_from(a).ok()?)));
@@ -189,6 +221,9 @@ pub(crate) fn read_verdicts(bytes: &[u8]) -> Result<Vec<VerdictRow>> {
             verdict: verdict[i].clone()?,
             reason: reason[i].clone(),
             original: place,
+            similarity: real("similarity", i),
+            span: whole("span_start", i).zip(whole("span_end", i)),
+            score: real("score", i),
         })
     };
     (0..table.rows()).map(|i| row(i).ok_or_else(malformed)).collect()
@@ -266,6 +301,14 @@ pub(crate) fn config(charter: &Charter) -> Result<GateConfig> {
         any if any.iter().any(|code| code == "any") => Some(Vec::new()),
         named => Some(named.to_vec()),
     };
+    let personal = match charter.gate.personal {
+        Personal::Hold => Action::Hold,
+        Personal::Mask => Action::Reject,
+        Personal::Off => Action::Pass,
+    };
+    for reason in Reason::ALL.iter().filter(|reason| reason.is_personal()) {
+        config.text.actions.insert(*reason, personal);
+    }
     for (code, &action) in &charter.gate.text {
         let reason = Reason::from_code(code.as_str()).filter(|reason| reason.is_of_text());
         let reason = reason.ok_or_else(|| no_sign(code))?;

@@ -39,7 +39,7 @@ pub use contribute::Contributed;
 pub use copy::{Copied, copy};
 pub use error::{Kind, NodeError, Result};
 pub use fit::{Answers, Fitted};
-pub use gate::{Original, Rehearsed, VerdictRow, rehearse};
+pub use gate::{Original, Rehearsed, VerdictRow, mask, rehearse, unmasked};
 pub use home::{Home, LOG, OPERATOR};
 pub use node::{CHECKPOINT, LOG_KEY, Node};
 pub use receipt::{About, Opening, Proven, Receipt, ReceiptHolds, ReceiptKind, Wanted};

@@ -79,6 +79,7 @@ impl Node {
         let head = self.checkpoint();
         let contributors = self.contributors(net, datanet, &tally, options);
         let queries = datanet.epochs.values().map(|e| e.answered).sum();
+        let (machine_us_per_record, machine_us_by_gate) = crate::gate::cost::per_record(self.home(), net)?;
         Ok(NetReport {
             schema: NetReport::SCHEMA.to_owned(),
             datanet: Names {
@@ -110,7 +111,8 @@ impl Node {
             gates: gates(datanet),
             verification: Verification {
                 reviewed: contributions(datanet).map(|g| g.reviewed.len() as u64).sum(),
-                machine_us_per_record: None,
+                machine_us_per_record,
+                machine_us_by_gate,
                 garbage_offered: options.garbage.map(|(offered, _)| offered),
                 garbage_admitted: options.garbage.map(|(_, admitted)| admitted),
             },

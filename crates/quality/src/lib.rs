@@ -54,6 +54,7 @@
 
 mod chance;
 mod config;
+mod cost;
 mod letters;
 mod likeness;
 mod near;
@@ -75,6 +76,7 @@ mod words;
 pub use config::{
     BenchmarkRule, ConfigError, GateConfig, LabelRule, NearRule, RowRule, SchemaRule, SenderRule,
 };
+pub use cost::{Clock, Costs, Stage};
 pub use likeness::Likeness;
 pub use near::{NearIndex, NearMatch};
 pub use normalise::{ContentKey, normalise};

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 
 use crate::chance::{same_content, score};
 use crate::config::{ConfigError, Degree, GateConfig};
+use crate::cost::{Clock, Costs, Stage, Watch};
 use crate::near::NearIndex;
 use crate::normalise::{ContentKey, normalise};
 use crate::overlap::{BenchmarkIndex, Overlap, row_ratio, soften};
@@ -43,6 +44,8 @@ pub struct Gates {
     senders: Senders,
     /// Everything that was offered, seeds included.
     history: Vec<Entry>,
+    clock: Option<Clock>,
+    costs: Costs,
 }
 
 /// A record that later ones are compared with.
@@ -111,7 +114,19 @@ impl Gates {
             row_owners: Vec::new(),
             senders: Senders::default(),
             history: Vec::new(),
+            clock: None,
+            costs: Costs::default(),
         })
+    }
+
+    /// Measures from now on what each stage costs. A stage begins and ends on one thread, so the clock may be of a thread.
+    pub fn measure(&mut self, clock: Clock) {
+        self.clock = Some(clock);
+    }
+
+    /// What the records judged by [`check_batch`](Self::check_batch) have cost since [`measure`](Self::measure).
+    pub fn costs(&self) -> Costs {
+        self.costs
     }
 
     /// The configuration in force.
@@ -143,7 +158,7 @@ impl Gates {
     /// Restores an earlier run in full: its records in order, with the verdicts that they were given, which stand.
     /// What follows is judged as it would have been then.
     pub fn replay(&mut self, records: &[RecordView<'_>], verdicts: &[Verdict]) {
-        let prepared: Vec<Prepared> = records.par_iter().map(|record| self.prepare(record)).collect();
+        let (prepared, _) = self.prepare_all(records, None);
         for ((record, prepared), &verdict) in records.iter().zip(prepared).zip(verdicts) {
             self.judge(record, prepared, Some(verdict));
         }
@@ -151,8 +166,30 @@ impl Gates {
 
     /// Judges records in order of arrival; one finding each, in the same order.
     pub fn check_batch(&mut self, records: &[RecordView<'_>]) -> Vec<Finding> {
-        let prepared: Vec<Prepared> = records.par_iter().map(|record| self.prepare(record)).collect();
-        records.iter().zip(prepared).map(|(record, prepared)| self.judge(record, prepared, None)).collect()
+        let clock = self.clock;
+        let (prepared, costs) = self.prepare_all(records, clock);
+        self.costs.add(&costs);
+        let mut watch = Watch::start(clock);
+        let findings = records
+            .iter()
+            .zip(prepared)
+            .map(|(record, prepared)| self.judge(record, prepared, None))
+            .collect();
+        watch.lap(Stage::Copies);
+        self.costs.add(watch.costs());
+        self.costs.records += records.len() as u64;
+        findings
+    }
+
+    fn prepare_all(&self, records: &[RecordView<'_>], clock: Option<Clock>) -> (Vec<Prepared>, Costs) {
+        let timed = |record: &RecordView<'_>| {
+            let mut watch = Watch::start(clock);
+            (self.prepare(record, &mut watch), *watch.costs())
+        };
+        let (prepared, costs): (Vec<Prepared>, Vec<Costs>) = records.par_iter().map(timed).unzip();
+        let mut sum = Costs::default();
+        costs.iter().for_each(|costs| sum.add(costs));
+        (prepared, sum)
     }
 
     /// Earlier records whose verdict would be stricter now that more is known of their senders, with that verdict.
@@ -184,24 +221,30 @@ impl Gates {
         own.for_each(|entry| sender.observe(&entry.grounds.ratios));
     }
 
-    fn prepare(&self, record: &RecordView<'_>) -> Prepared {
+    fn prepare(&self, record: &RecordView<'_>, watch: &mut Watch) -> Prepared {
         let broken = |reason| Prepared::Broken(Finding::bare(Verdict::Reject(reason)));
-        if let Err(reason) = self.config.schema.check(record) {
+        let schema = self.config.schema.check(record);
+        watch.lap(Stage::Schema);
+        if let Err(reason) = schema {
             return broken(reason);
         }
         let text = record.text.and_then(|text| self.text.check(text)).map(Finding::from);
+        watch.lap(Stage::Text);
         if let Some(rejected) = text.filter(|finding| finding.verdict.is_reject()) {
             return Prepared::Broken(rejected);
         }
         let (key, sketch) = content(record);
+        watch.lap(Stage::Form);
         if let Some(sketch) = &sketch
             && let Err(reason) = self.config.schema.check_normal(sketch.normal(), !record.numbers.is_empty())
         {
             return broken(reason);
         }
         let benchmark = self.benchmark.check(key, sketch.as_ref(), record, &self.config);
+        watch.lap(Stage::Benchmark);
         let alone = sketch.as_ref().filter(|_| record.numbers.is_empty() && record.sender.is_some());
         let manner = alone.map_or((1.0, 1.0), |sketch| self.benchmark.topic().ratios(sketch.normal()));
+        watch.lap(Stage::Manner);
         Prepared::Content(Content { key, sketch, text, benchmark, manner })
     }
 

@@ -72,17 +72,17 @@ reasons! {
     BrokenEncoding, "broken_encoding", "The text was read in the wrong encoding somewhere on its way; a reviewer decides.",
         "Export it again as UTF-8; signs such as \u{c3}\u{a9} for \u{e9} tell where it broke.";
     SecretKey, "secret_key", "The text holds a password, a key or a token; a reviewer decides.",
-        "Revoke it, since it must count as known, and send the record without it.";
+        "Revoke it, since it must count as known, and send the record without it: `assay contribute --mask` takes it out.";
     PaymentCard, "payment_card", "The text holds the number of a payment card; a reviewer decides.",
-        "Send the record without the number.";
+        "Send the record without the number: `assay contribute --mask` takes it out.";
     BankAccount, "bank_account", "The text holds the number of a bank account; a reviewer decides.",
-        "Send the record without the number.";
+        "Send the record without the number: `assay contribute --mask` takes it out.";
     NationalId, "national_id", "The text holds a national identity number; a reviewer decides.",
-        "Send the record without the number.";
+        "Send the record without the number: `assay contribute --mask` takes it out.";
     EmailAddress, "email_address", "The text holds an e-mail address of a person; a reviewer decides.",
-        "Send the record without the address, unless it is public and the record needs it: then say so in a note.";
+        "Send the record without the address (`assay contribute --mask` takes it out), unless it is public and the record needs it: then say so in a note.";
     TelephoneNumber, "telephone_number", "The text holds a telephone number; a reviewer decides.",
-        "Send the record without the number, unless it is public and the record needs it: then say so in a note.";
+        "Send the record without the number (`assay contribute --mask` takes it out), unless it is public and the record needs it: then say so in a note.";
     NetworkAddress, "network_address", "The text holds a public network address; a reviewer decides.",
         "Use an address kept for examples (192.0.2.0/24, 2001:db8::/32).";
     InstructionsToModel, "instructions_to_model", "The text gives orders to a model or to whoever judges it; a reviewer decides.",

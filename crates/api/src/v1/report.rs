@@ -242,10 +242,22 @@ pub struct Verification {
     pub reviewed: u64,
     /// Machine time per record offered, in microseconds; `null` if not measured.
     pub machine_us_per_record: Option<f64>,
+    /// The same by gate, in the order in which a record meets them; empty if not measured.
+    #[serde(default)]
+    pub machine_us_by_gate: Vec<GateCost>,
     /// Records that passed and are known to be garbage, where the truth is known; `null` elsewhere.
     pub garbage_admitted: Option<u64>,
     /// Records offered that are known to be garbage, where the truth is known; `null` elsewhere.
     pub garbage_offered: Option<u64>,
+}
+
+/// What one gate costs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateCost {
+    /// Name of the gate.
+    pub gate: String,
+    /// CPU time per record offered, in microseconds.
+    pub us: f64,
 }
 
 /// One role's share of what consumers paid.

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assay_ledger::charter::TaskRules;
+use assay_ledger::charter::{Charter, TaskRules};
 use assay_ledger::ids::DatanetId;
 use assay_node::records::Place;
-use assay_node::{Contributed, VerdictRow};
+use assay_node::task::Record;
+use assay_node::{Contributed, VerdictRow, mask, unmasked};
 use assay_web::text::{count, cut, plural};
 use serde_json::{Value, json};
 
@@ -20,7 +21,8 @@ use crate::progress::Progress;
 const EXAMPLES: &str = "\
 Examples:
   assay contribute mine.jsonl --net intents --as alice
-  assay contribute mine.csv.gz --as bob --receipt bob-receipt.json";
+  assay contribute mine.csv.gz --as bob --receipt bob-receipt.json
+  assay contribute letters.jsonl --as bob --mask";
 /// Offers a file of records; says at once what passed the gates and what did not, and why.
 ///
 /// FILE is JSON Lines or CSV (also .gz and .zst) or Parquet, with the columns that the charter names. Content stays
@@ -37,6 +39,10 @@ pub(crate) struct Args {
     /// Who offers them: name of a key, made if there is none
     #[arg(long = "as", value_name = "NAME")]
     actor: String,
+    /// Replace e-mail addresses, numbers of cards, accounts, telephones and identities, public network addresses and
+    /// secrets in texts by what they are, before anything is signed
+    #[arg(long)]
+    mask: bool,
     /// Where to write the receipt; large files make several, name-2, name-3, ... [default: in the home]
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
@@ -46,13 +52,14 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Said, Failure> {
     let mut progress = Progress::new(args.at.json);
-    let rows = records::read(&args.file)?;
+    let mut rows = records::read(&args.file)?;
     let mut session = args.at.open()?;
     let net = session.net(args.net.as_deref())?;
     check_columns(&session.node.datanet(&net)?.charter.task, net.as_str(), &args.file, &rows.columns)?;
     if let Some(path) = args.receipt.as_ref().filter(|path| path.exists()) {
         return Err(Failure::refused(format!("{} exists already", path.display())).hint("name another file"));
     }
+    let masked = masked(args, &session.node.datanet(&net)?.charter, &mut rows.records)?;
     let key = session.key_or_new(&args.actor)?;
     let sent = progress
         .stage("contribute", "commit, sign, log", |_| session.node.contribute(&key, &net, &rows.records));
@@ -60,7 +67,10 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
     let receipts = save(&session, &net, &sent, args.receipt.as_deref())?;
     progress.stage("gate", "schema, copies, overlap with the benchmark", |_| session.node.gate(&net))?;
     let verdicts = verdicts(&session, &net, &sent, &rows.places)?;
-    let words = in_words(args, &net, &rows.places, &verdicts, &receipts);
+    let mut words = in_words(args, &net, &rows.places, &verdicts, &receipts);
+    if args.mask {
+        let _ = writeln!(words, "Personal data were taken out of {}.", plural(masked as u64, "record"));
+    }
     let parts = sent.iter().zip(&receipts);
     let parts: Vec<Value> = parts
         .map(|(part, path)| json!({ "entry": part.seq, "records": part.openings.len(), "receipt": path }))
@@ -69,10 +79,28 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
         "datanet": net,
         "account": super::session::account_of(&key),
         "records": rows.records.len(),
+        "masked": masked,
         "contributions": parts,
         "verdicts": verdicts,
     });
     Said::new(document, words)
+}
+
+/// Masks the records where that was asked for; how many changed. Refuses what the charter wants masked.
+fn masked(args: &Args, charter: &Charter, records: &mut [Record]) -> Result<usize, Failure> {
+    if args.mask {
+        return Ok(mask(&charter.task, records));
+    }
+    match unmasked(charter, records) {
+        0 => Ok(0),
+        n => Err(Failure::refused(format!(
+            "{} of {} show personal data or secrets, which {} takes masked only",
+            count(n as u64),
+            plural(records.len() as u64, "record"),
+            charter.datanet
+        ))
+        .hint("add --mask, or take them out of the file (`assay gate` shows where); nothing was offered")),
+    }
 }
 
 /// A file without a column that the charter reads would only fill the log with rejections.

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use assay_node::{Home, Node};
 use serde_json::{Value, json};
 
 use super::World;
@@ -53,6 +54,40 @@ fn a_charter_is_enough() {
     let words = world.says(command);
     assert!(words.contains("1 would pass, 1 be held, 1 be rejected"), "{words}");
     assert!(words.contains("joe.bloggs@gmail.com") && words.contains("like line 1"), "{words}");
+}
+
+/// Where the charter wants personal data masked, that is done before anything is signed. What a verdict rests on is kept
+/// with it, and what the gates cost is in the report.
+#[test]
+fn personal_data_are_masked_before_they_are_signed() {
+    let world = World::bare();
+    let charter = fs::read_to_string(world.path("charter.toml")).unwrap();
+    fs::write(world.path("charter.toml"), charter.replace("[gate]", "[gate]\npersonal = \"mask\"")).unwrap();
+    world.says("init home --origin example.org/test");
+    world.says("datanet create charter.toml --valid valid.jsonl --test test.jsonl --as alice");
+    let text = "my mail is joe.bloggs@gmail.com and the forecast was snow";
+    let blob = format!("snow fell in the north and then came {}", "QUI4".repeat(30));
+    let rows = [json!({ "text": text, "label": "weather" }), json!({ "text": blob, "label": "weather" })];
+    fs::write(world.path("mine.jsonl"), rows.map(|row| format!("{row}\n")).concat()).unwrap();
+    let refused = world.refuses("contribute mine.jsonl --as bob");
+    assert!(refused.contains("1 of 2 records") && refused.contains("--mask"), "{refused}");
+    let sent = world.document("contribute mine.jsonl --as bob --mask");
+    assert_eq!((&sent["masked"], &sent["verdicts"]["passed"]), (&json!(1), &json!(1)), "{sent:#}");
+
+    let node = Node::open(Home::open(&world.path("home")).unwrap()).unwrap();
+    let (net, entry) = ("topics".parse().unwrap(), sent["contributions"][0]["entry"].as_u64().unwrap());
+    let masked = node.record(&net, entry, 0).unwrap();
+    assert_eq!(masked["text"], "my mail is [email_address] and the forecast was snow");
+    let verdicts = node.verdicts(&net, entry).unwrap();
+    let (start, end) = verdicts[1].span.unwrap();
+    assert!(blob[start as usize..end as usize].starts_with("QUI4") && verdicts[1].score.unwrap() > 0.5);
+    assert_eq!((verdicts[0].span, verdicts[0].score), (None, None));
+    drop(node);
+
+    let report = world.document("report --net topics");
+    let cost = &report["verification"];
+    assert!(cost["machine_us_per_record"].as_f64().unwrap() > 0.0, "{cost:#}");
+    assert_eq!(cost["machine_us_by_gate"].as_array().unwrap().len(), 6);
 }
 
 /// What cannot be judged is refused before anything is.

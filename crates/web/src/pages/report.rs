@@ -494,7 +494,15 @@ fn garbage(v: &Verification) -> Vec<String> {
     let machine = v
         .machine_us_per_record
         .map(|us| format!(" Machines spent {} \u{B5}s on each record offered.", fixed(us, 1)));
-    out.push(format!("People looked at {}.{}", plural(v.reviewed, "record"), machine.unwrap_or_default()));
+    let by_gate: Vec<String> =
+        v.machine_us_by_gate.iter().map(|g| format!("{} {}", cut(&g.gate, 40), fixed(g.us, 1))).collect();
+    let by_gate =
+        if by_gate.is_empty() { String::new() } else { format!(" By gate: {}.", by_gate.join(", ")) };
+    out.push(format!(
+        "People looked at {}.{}{by_gate}",
+        plural(v.reviewed, "record"),
+        machine.unwrap_or_default()
+    ));
     out
 }
 
