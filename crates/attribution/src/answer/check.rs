@@ -47,7 +47,7 @@ pub struct CheckLimits {
 
 impl Default for CheckLimits {
     fn default() -> Self {
-        Self { questions: 50, halves: 50, named: 20, numbers: 400_000_000 }
+        Self { questions: 25, halves: 50, named: 20, numbers: 400_000_000 }
     }
 }
 

@@ -24,7 +24,7 @@ const EVEN_BELIEF: f64 = 0.5;
 const NO_HABIT: f64 = 2.0;
 /// Correlation in one contributor's records of the errors of models that know nothing, and how far the prior is
 /// doubted: chosen on communities of other seeds than those that coverage is reported on.
-const ALIKE: f64 = 0.25;
+const ALIKE: f64 = 0.15;
 const PRIOR_DOUBT: f64 = 0.1;
 /// A single record's likelihood ratio is believed up to this.
 const LARGEST_RATIO: f64 = 1e6;
@@ -221,10 +221,12 @@ fn person(
 ///
 /// The errors of a model in records of one contributor are alike, so that n of them say less than n independent
 /// ones: by the design effect 1 + (n - 1) rho of a cluster sample (Kish 1965), rho the larger, the less the models
-/// know. The prior is drawn towards every share alike, since it was fitted with the same errors.
+/// know. The prior was fitted with the same errors: it is drawn towards every share alike, and as much towards nothing
+/// but wrong records, which senders of filler have and a prior of few contributors puts just beside.
 fn interval(ratios: &[f64], prior: &[f64], skill: f64) -> Vec<f64> {
-    let even = PRIOR_DOUBT / GRID as f64;
-    let prior: Vec<f64> = prior.iter().map(|p| (1.0 - PRIOR_DOUBT) * p + even).collect();
+    let even = 0.5 * PRIOR_DOUBT / GRID as f64;
+    let mut prior: Vec<f64> = prior.iter().map(|p| (1.0 - PRIOR_DOUBT) * p + even).collect();
+    prior[GRID - 1] += 0.5 * PRIOR_DOUBT;
     let effect = 1.0 + ratios.len().saturating_sub(1) as f64 * ALIKE * (1.0 - skill);
     posterior(ratios, &prior, 1.0 / effect)
 }

@@ -99,7 +99,7 @@ pub(super) fn contributors(
     let values = shrunk_totals(valuation, community);
     let one = |(c, rows): (usize, &Vec<usize>)| {
         let (posterior, wide) = (&noise.people[c], &noise.wide[c]);
-        let (wrong_low, wrong_high) = (quantile(wide, 1.0 - SURE), quantile(wide, SURE));
+        let (wrong_low, wrong_high) = shortest(wide, 2.0 * SURE - 1.0);
         let label_bits = rows.iter().map(|&i| noise.label_bits[i]).sum::<f64>() / rows.len().max(1) as f64;
         let value = values[c];
         let harmful = if value.sd > 0.0 { normal_below(-value.mean / value.sd) } else { 0.0 };
@@ -205,6 +205,25 @@ fn quantile(posterior: &[f64], q: f64) -> f64 {
     share(at.unwrap_or(GRID - 1))
 }
 
+/// The shortest range of shares of this probability: with most of it at one end it reaches that end, which quantiles never
+/// do. Of equals, the more probable.
+fn shortest(posterior: &[f64], probability: f64) -> (f64, f64) {
+    let (mut best, mut most) = ((0, GRID - 1), 0.0);
+    let (mut from, mut held) = (0, 0.0);
+    for (to, p) in posterior.iter().enumerate() {
+        held += p;
+        while held - posterior[from] >= probability {
+            held -= posterior[from];
+            from += 1;
+        }
+        let shorter = (to - from).cmp(&(best.1 - best.0));
+        if held >= probability && (shorter.is_lt() || shorter.is_eq() && held > most) {
+            (best, most) = ((from, to), held);
+        }
+    }
+    (share(best.0), share(best.1))
+}
+
 /// The standard normal distribution function, to 1e-7 (Abramowitz and Stegun 26.2.17).
 fn normal_below(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
@@ -223,6 +242,26 @@ mod tests {
         for (x, want) in [(0.0, 0.5), (-1.0, 0.158_655_254), (1.959_964, 0.975), (-3.0, 0.001_349_898)] {
             assert!((normal_below(x) - want).abs() < 1e-6, "{x}");
         }
+    }
+
+    #[test]
+    fn the_shortest_range_is_that_of_all_ranges() {
+        for seed in 0..200_u64 {
+            let raw = |g: usize| {
+                ((seed * 7_919 + g as u64 * 104_729) % 997) as f64 * (seed as f64 / 50.0).powi(g as i32 % 7)
+            };
+            let total: f64 = (0..GRID).map(raw).sum();
+            let posterior: Vec<f64> = (0..GRID).map(|g| raw(g) / total).collect();
+            let (low, high) = shortest(&posterior, 0.95);
+            let mass = |from: usize, to: usize| posterior[from..=to].iter().sum::<f64>();
+            let enough = |&(from, to): &(usize, usize)| mass(from, to) >= 0.95 - 1e-12;
+            let ranges = (0..GRID).flat_map(|from| (from..GRID).map(move |to| (from, to))).filter(enough);
+            let wide = ((high - low) * (GRID - 1) as f64).round() as usize;
+            assert_eq!(ranges.map(|(from, to)| to - from).min(), Some(wide), "{seed}: {low} {high}");
+        }
+        let mut end = vec![0.0; GRID];
+        (end[30], end[GRID - 1]) = (0.04, 0.96);
+        assert_eq!(shortest(&end, 0.95), (1.0, 1.0));
     }
 
     #[test]
