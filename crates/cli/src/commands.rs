@@ -2,12 +2,14 @@
 
 mod account;
 mod audit;
+mod backup;
 mod contribute;
 mod datanet;
 mod gate;
 mod init;
 mod key;
 mod log;
+mod migrate;
 mod publish;
 mod receipt;
 mod records;
@@ -56,6 +58,9 @@ pub(crate) enum NodeCommand {
     Receipt(receipt::Args),
     Log(log::Args),
     Witness(witness::Args),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
+    Migrate(migrate::Args),
 }
 
 impl NodeCommand {
@@ -84,6 +89,9 @@ impl NodeCommand {
             Self::Receipt(args) => receipt::run(&args)?,
             Self::Log(args) => log::run(&args)?,
             Self::Witness(args) => witness::run(&args)?,
+            Self::Backup(args) => (args.at.json, backup::backup(&args)?),
+            Self::Restore(args) => (args.json, backup::restore(&args)?),
+            Self::Migrate(args) => (args.json, migrate::run(&args)?),
         };
         match json {
             true => print(&text::json(&said.document)?),

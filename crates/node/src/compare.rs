@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use assay_store::PublicFolder;
+use assay_store::{PublicFiles, PublicFolder};
 use assay_tlog::{Checkpoint, Plan, VerifierKey, open_checkpoint, verify_consistency};
 use serde::Serialize;
 
@@ -45,14 +45,14 @@ pub struct Compared {
 struct Side {
     view: View,
     head: Checkpoint,
-    tiles: Option<PublicFolder>,
+    tiles: Option<PublicFiles>,
 }
 
 impl Side {
     /// Opens a public folder, or a file with a checkpoint.
     fn open(place: &Path, key: &VerifierKey) -> Result<Self> {
         let (file, tiles) = match place.is_dir() {
-            true => (place.join(CHECKPOINT), Some(PublicFolder::open(place)?)),
+            true => (place.join(CHECKPOINT), Some(PublicFolder::open(place)?.into())),
             false => (place.to_owned(), None),
         };
         let note = fs::read(&file).map_err(|e| NodeError::file(&file, &e))?;

@@ -67,7 +67,7 @@ fn grown(from: &PublicFolder, old: &Checkpoint, new: &Checkpoint) -> Result<u64>
         NodeError::refused(format!("the copy is ahead of this log: {e}"))
             .hint("this folder is an old one; publish from the newest")
     })?;
-    let proof = plan.hashes(&hash_tiles(from, &plan)?).map_err(NodeError::bug)?;
+    let proof = plan.hashes(&hash_tiles(&from.clone().into(), &plan)?).map_err(NodeError::bug)?;
     verify_consistency(old.size, new.size, &old.root, &new.root, &proof).map_err(|e| {
         NodeError::refused(format!("the copy is of another history: {e}"))
             .hint("`assay log compare` shows both heads; nothing was written")

@@ -1,13 +1,16 @@
 //! The home of a node: one folder, with what is private and what is public kept apart.
 //!
 //! ```text
-//! assay.toml         origin of the log; [witness] policy = "FILE" where witnesses must cosign
+//! assay.toml         origin of the log; where log, tables and public files are, if not here; [witness] policy = "FILE"
+//!                    where witnesses must cosign
 //! keys/NAME.key      one Ed25519 seed each, readable by the owner only
 //! private/           event store, vault of records, every table
 //! public/            what a stranger gets: checkpoint, tiles, tables
 //! reports/           pages to look at
 //! receipts/          what opens the commitments of those who contribute or ask from here; for their owner only
 //! ```
+
+mod places;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{NodeError, Result};
 use crate::trust::read_policy;
+pub use places::Places;
 
 /// The folder of a node and its settings.
 #[derive(Clone, Debug)]
@@ -31,6 +35,21 @@ pub struct Home {
 #[serde(deny_unknown_fields)]
 struct Config {
     origin: String,
+    /// The log and the vault: a folder, or `postgres://USER@HOST/DATABASE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
+    /// All tables: a folder, or `s3://BUCKET/PREFIX`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tables: Option<String>,
+    /// What a stranger gets: a folder, or `s3://BUCKET/PREFIX`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public: Option<String>,
+    /// The home that goes on in place of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved: Option<String>,
+    /// A restored copy to look at, which accepts no command.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    frozen: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     witness: Option<WitnessConfig>,
 }
@@ -40,6 +59,13 @@ struct Config {
 struct WitnessConfig {
     /// File of a policy (c2sp.org/tlog-policy), relative to the home: what must be met before anything is published.
     policy: PathBuf,
+}
+
+impl Config {
+    /// Everything in the home itself.
+    fn of(origin: String) -> Self {
+        Self { origin, store: None, tables: None, public: None, moved: None, frozen: false, witness: None }
+    }
 }
 
 const CONFIG: &str = "assay.toml";
@@ -60,7 +86,7 @@ impl Home {
             Some(origin) => check_origin(origin)?.to_owned(),
             None => format!("assay.localhost/{}", hex::encode(random::<6>()?)),
         };
-        let home = Self { dir: dir.to_path_buf(), config: Config { origin, witness: None } };
+        let home = Self { dir: dir.to_path_buf(), config: Config::of(origin) };
         for folder in [home.keys(), home.private(), home.public(), home.reports(), home.receipts()] {
             fs::create_dir_all(&folder).map_err(|e| NodeError::file(&folder, &e))?;
         }
@@ -77,7 +103,12 @@ impl Home {
 
     /// Opens an existing home.
     pub fn open(dir: &Path) -> Result<Self> {
-        let path = dir.join(CONFIG);
+        Self::read(dir, CONFIG)?.stays()
+    }
+
+    /// Reads the settings in a folder.
+    fn read(dir: &Path, name: &str) -> Result<Self> {
+        let path = dir.join(name);
         let text = fs::read_to_string(&path).map_err(|e| {
             NodeError::file(&path, &e)
                 .hint("make a home with `assay init DIR`, and name it by --home or ASSAY_HOME")
@@ -86,6 +117,15 @@ impl Home {
             toml::from_str(&text).map_err(|e| NodeError::invalid(format!("{}: {e}", path.display())))?;
         check_origin(&config.origin)?;
         Ok(Self { dir: dir.to_path_buf(), config })
+    }
+
+    /// Refuses a home that another one has replaced: two would write two histories.
+    fn stays(self) -> Result<Self> {
+        match &self.config.moved {
+            None => Ok(self),
+            Some(other) => Err(NodeError::refused(format!("the node of {} has moved", self.dir.display()))
+                .hint(format!("its home is {other} now"))),
+        }
     }
 
     /// Origin of the log.
@@ -108,9 +148,41 @@ impl Home {
         self.dir.join("private")
     }
 
-    /// What a stranger gets.
+    /// What a stranger gets, where it is kept here.
     pub fn public(&self) -> PathBuf {
         self.dir.join("public")
+    }
+
+    /// Where the log is: a folder, or the address of a database.
+    pub fn log_address(&self) -> String {
+        match &self.config.store {
+            Some(store) if store.contains("://") => store.clone(),
+            Some(store) => in_words(&self.dir.join(store).join("log")),
+            None => in_words(&self.private().join("log")),
+        }
+    }
+
+    /// Where the vault is: a folder, or the address of a database.
+    pub fn vault_address(&self) -> String {
+        self.address(self.config.store.as_deref(), "private")
+    }
+
+    /// Where all tables are: a folder, or the address of an object store.
+    pub fn tables_address(&self) -> String {
+        self.address(self.config.tables.as_deref(), "private")
+    }
+
+    /// Where the public files are: a folder, or the address of an object store.
+    pub fn public_address(&self) -> String {
+        self.address(self.config.public.as_deref(), "public")
+    }
+
+    /// A configured place, or a folder of this home.
+    fn address(&self, configured: Option<&str>, folder: &str) -> String {
+        match configured {
+            Some(address) if address.contains("://") => address.to_owned(),
+            other => in_words(&self.dir.join(other.unwrap_or(folder))),
+        }
     }
 
     /// Pages to look at.
@@ -187,6 +259,10 @@ fn check_origin(origin: &str) -> Result<&str> {
             "use a name of your own such as example.org/my-log, without spaces, +, quotes and backslashes",
         )),
     }
+}
+
+fn in_words(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Random bytes from the operating system.

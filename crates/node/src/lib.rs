@@ -4,6 +4,7 @@
 //! The stages are methods of it, each in the file of its name.
 
 pub mod audit;
+mod backup;
 mod cache;
 mod compare;
 mod contents;
@@ -15,6 +16,7 @@ mod error;
 mod fit;
 mod gate;
 mod home;
+mod migrate;
 mod node;
 mod publish;
 mod receipt;
@@ -26,6 +28,7 @@ mod settle;
 mod snapshot;
 pub mod task;
 mod train;
+mod transfer;
 mod trust;
 mod value;
 mod verify;
@@ -33,6 +36,7 @@ mod witnesses;
 mod worth;
 
 pub use audit::AUDIT;
+pub use backup::{Restored, backup, restore};
 pub use compare::{Compared, View, compare};
 pub use contents::Contents;
 pub use contribute::Contributed;
@@ -40,7 +44,8 @@ pub use copy::{Copied, copy};
 pub use error::{Kind, NodeError, Result};
 pub use fit::{Answers, Fitted};
 pub use gate::{Original, Rehearsed, VerdictRow, mask, rehearse, unmasked};
-pub use home::{Home, LOG, OPERATOR};
+pub use home::{Home, LOG, OPERATOR, Places};
+pub use migrate::{Migrated, migrate};
 pub use node::{CHECKPOINT, LOG_KEY, Node};
 pub use receipt::{About, Opening, Proven, Receipt, ReceiptHolds, ReceiptKind, Wanted};
 pub use report::{REPORT, ReportOptions};
@@ -48,5 +53,6 @@ pub use review::Held;
 pub use serve::{Answered, Missed, Prompt, Shaper};
 pub use settle::RecordValue;
 pub use train::CARD;
+pub use transfer::Transferred;
 pub use trust::{Trust, read_policy};
 pub use verify::{CANNOT_KNOW, Check, Verified, verify};

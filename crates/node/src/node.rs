@@ -14,7 +14,7 @@ use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::{AccountId, DatanetId, Nonce, PublicKey};
 use assay_ledger::refusal::Refusal;
 use assay_ledger::state::State;
-use assay_store::{EventStore, NewEntry, PublicFolder, TableStore, Vault};
+use assay_store::{AppendError, EventStore, NewEntry, PublicFiles, StoredCheckpoint, TableStore, Vault};
 use assay_tlog::{Checkpoint, SignerKey};
 use ed25519_dalek::SigningKey;
 
@@ -29,6 +29,8 @@ pub const CHECKPOINT: &str = "checkpoint";
 pub const LOG_KEY: &str = "log.vkey";
 /// Commands that share one checkpoint at most, so that a batch has a bound.
 pub(crate) const BATCH_MAX: usize = 4_096;
+/// How often a batch is decided again because another node of the log appended first.
+pub(crate) const CONFLICTS_MAX: usize = 50;
 /// Entries after which a new image of the state is saved.
 const IMAGE_EVERY: u64 = 2_000;
 /// Version of the state image; another one is not read.
@@ -43,8 +45,10 @@ pub struct Node {
     pub(crate) vault: Vault,
     /// All tables, public or not yet.
     pub(crate) tables: TableStore,
-    pub(crate) public: PublicFolder,
+    pub(crate) public: PublicFiles,
     pub(crate) edge: Edge,
+    /// The checkpoint that this node made public last, which covers what the edge covers.
+    pub(crate) shown: Option<StoredCheckpoint>,
     /// The witnesses that must cosign before anything is published, if the home names a policy.
     pub(crate) quorum: Option<Quorum>,
     /// Entries are durable that wait for witnesses.
@@ -71,11 +75,10 @@ impl Node {
     /// Opens the node of a home: loads the newest state image, folds what came after, and publishes what a crash
     /// may have left unpublished.
     pub fn open(home: Home) -> Result<Self> {
-        let private = home.private();
-        let events = EventStore::open(&private.join("log"))?;
-        let vault = Vault::open(&private)?;
-        let tables = TableStore::folder(&private)?;
-        let public = PublicFolder::open(home.public())?;
+        let events = EventStore::open_at(&home.log_address())?;
+        let vault = Vault::open_at(&home.vault_address())?;
+        let tables = TableStore::open(&home.tables_address())?;
+        let public = PublicFiles::open(&home.public_address())?;
         let operator = home.key(OPERATOR)?;
         let log_key = SignerKey::from_seed(home.origin(), &home.key(LOG)?.to_bytes())?;
         let (state, imaged) = load(&events, home.origin())?;
@@ -87,7 +90,8 @@ impl Node {
             tables,
             public,
             edge: Edge::default(),
-            quorum: home.witness_policy()?.map(Quorum::new),
+            shown: None,
+            quorum: if home.is_frozen() { None } else { home.witness_policy()?.map(Quorum::new) },
             waiting: false,
             state,
             imaged,
@@ -140,13 +144,19 @@ impl Node {
         self.waiting
     }
 
-    pub(crate) fn public(&self) -> &PublicFolder {
+    pub(crate) fn public(&self) -> &PublicFiles {
         &self.public
     }
 
     /// The newest checkpoint.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint::new(self.home.origin(), self.edge.frontier.size(), self.edge.frontier.root())
+    }
+
+    /// The newest checkpoint as it was signed.
+    pub fn signed_checkpoint(&self) -> Result<&[u8]> {
+        let shown = self.shown.as_ref().ok_or_else(|| NodeError::bug("no checkpoint"))?;
+        Ok(&shown.note)
     }
 
     /// Signs `command` as the holder of `key`, for this log, with a fresh nonce.
@@ -197,6 +207,10 @@ impl Node {
                 NodeError::unavailable("an earlier command failed half way").hint("open the node again")
             );
         }
+        if self.home.is_frozen() {
+            return Err(NodeError::refused("this home is a restored copy to look at, and accepts no command")
+                .hint("what was published may be ahead of it: restore the newest backup, and say with --published where the log is published"));
+        }
         if self.waiting {
             self.publish()?;
         }
@@ -205,7 +219,37 @@ impl Node {
         answers
     }
 
+    /// Decides on the newest state until nobody else has appended meanwhile.
     fn commit(&mut self, batch: &[Signed]) -> Result<Vec<Result<u64>>> {
+        for _ in 0..CONFLICTS_MAX {
+            self.follow()?;
+            if let Some(answers) = self.attempt(batch)? {
+                return Ok(answers);
+            }
+        }
+        let busy =
+            NodeError::unavailable(format!("other nodes appended first, {CONFLICTS_MAX} times in a row"))
+                .hint("send the command again");
+        Ok(vec![Err(busy); batch.len()])
+    }
+
+    /// Folds what other nodes of this log have appended.
+    pub(crate) fn follow(&mut self) -> Result<()> {
+        if fold(&mut self.state, &self.events)? > 0 {
+            self.cache = crate::cache::Cache::default();
+        }
+        Ok(())
+    }
+
+    /// Reads and publishes what other nodes of this log have appended. Commands do it by themselves; who reads from a
+    /// node that shares its log asks for it first.
+    pub fn refresh(&mut self) -> Result<()> {
+        self.follow()?;
+        self.publish()
+    }
+
+    /// Decides and commits; `None` if another node appended first, and then the state is that of the log again.
+    fn attempt(&mut self, batch: &[Signed]) -> Result<Option<Vec<Result<u64>>>> {
         let expected = self.state.size();
         let (mut answers, mut entries) = (Vec::with_capacity(batch.len()), Vec::new());
         for signed in batch {
@@ -223,11 +267,19 @@ impl Node {
             answers.push(Ok(seq));
         }
         if !entries.is_empty() {
-            self.events.append(expected, &entries)?;
-            self.publish()?;
-            self.save_image()?;
+            match self.events.append(expected, &entries) {
+                Err(AppendError::Conflict { .. }) => {
+                    (self.state, self.imaged) = load(&self.events, self.home.origin())?;
+                    self.cache = crate::cache::Cache::default();
+                    return Ok(None);
+                }
+                appended => drop(appended?),
+            }
         }
-        Ok(answers)
+        // Also where nothing was added: the first answer may be one that another node is still publishing.
+        self.publish()?;
+        self.save_image()?;
+        Ok(Some(answers))
     }
 
     /// The place of a command, and the events to append for it: none if the log has them already.
@@ -259,16 +311,23 @@ fn load(events: &EventStore, origin: &str) -> Result<(State, u64)> {
     let image = image.and_then(|i| State::from_image(&i.bytes).ok().filter(|s| s.size() == i.size));
     let mut state = image.unwrap_or_else(|| State::new(origin));
     let imaged = state.size();
-    for entry in events.reader().scan(state.size()) {
+    fold(&mut state, events)?;
+    Ok((state, imaged))
+}
+
+/// Applies what the log has and the state does not; how many entries that were.
+fn fold(state: &mut State, events: &EventStore) -> Result<u64> {
+    let before = state.size();
+    for entry in events.reader().scan(before) {
         let (seq, bytes) = entry?;
         let event = codec::decode(&bytes)
             .map_err(|e| NodeError::bug(format!("entry {seq} of the log does not read: {e}")))?;
         state.apply(&event);
     }
-    Ok((state, imaged))
+    Ok(state.size() - before)
 }
 
-fn new_entry(event: &Event) -> Result<NewEntry> {
+pub(crate) fn new_entry(event: &Event) -> Result<NewEntry> {
     let bytes = codec::encode(event).map_err(NodeError::bug)?;
     let keys = match &event.cause {
         Cause::Command(signed) => {

@@ -9,14 +9,14 @@ use assay_ledger::codec;
 use assay_ledger::command::Command;
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::Digest;
-use assay_store::{PublicFolder, StoredCheckpoint};
+use assay_store::{PublicFiles, StoreError, StoredCheckpoint};
 use assay_tlog::{
     Checkpoint, Frontier, Hash, Note, Plan, Tile, TileFile, TileKind, TileSet, TileWriter, growth,
     open_checkpoint, sign_checkpoint,
 };
 
 use crate::error::{NodeError, Result};
-use crate::node::{CHECKPOINT, LOG_KEY, Node};
+use crate::node::{CHECKPOINT, CONFLICTS_MAX, LOG_KEY, Node};
 
 /// Bytes of a tile at most: 256 entries, each with the two bytes of its length.
 pub(crate) const TILE_BYTES_MAX: u64 = 256 * (u16::MAX as u64 + 2);
@@ -36,12 +36,10 @@ impl Node {
     /// Brings the public folder up to the log, from whatever a crash or a person left of it.
     pub(crate) fn catch_up(&mut self) -> Result<()> {
         self.public.write_once(LOG_KEY, format!("{}\n", self.log_key.verifier()).as_bytes())?;
-        let signed = self.events.reader().checkpoint()?;
-        self.edge = self.public_edge(signed.as_ref().map_or(0, |signed| signed.size))?;
+        let (edge, signed) = self.public_edge()?;
+        self.edge = edge;
         if let Some(signed) = signed {
-            self.lay_out(signed.size)?;
-            self.check_signed(&signed)?;
-            self.public.write_atomic(CHECKPOINT, &signed.note)?;
+            self.show(signed.clone())?;
             self.ask_again(&signed)?;
         }
         match self.publish() {
@@ -53,22 +51,48 @@ impl Node {
 
     /// From commit point A to the public checkpoint, for all entries that are durable and not published.
     pub(crate) fn publish(&mut self) -> Result<()> {
-        let signed = self.events.reader().checkpoint()?.map(|signed| signed.size);
-        let size = self.state().size();
-        if signed.unwrap_or(0) == size {
-            return Ok(());
+        for _ in 0..CONFLICTS_MAX {
+            let signed = self.events.reader().checkpoint()?;
+            let old = signed.as_ref().map(|signed| signed.size);
+            let size = self.state().size();
+            if let Some(signed) = signed.filter(|signed| signed.size >= size) {
+                // Another node of this log signed for us, or there was nothing to sign.
+                self.waiting = false;
+                return if self.shown.as_ref() == Some(&signed) { Ok(()) } else { self.show(signed) };
+            }
+            if size == 0 {
+                return Ok(());
+            }
+            self.lay_out(size)?;
+            let mut note = sign_checkpoint(&self.checkpoint(), &self.log_key).map_err(NodeError::bug)?;
+            self.require_quorum(&mut note, size, old.unwrap_or(0))?;
+            if self.store(old, size, &note)? {
+                return Ok(());
+            }
         }
-        self.lay_out(size)?;
-        let mut note = sign_checkpoint(&self.checkpoint(), &self.log_key).map_err(NodeError::bug)?;
-        self.require_quorum(&mut note, size, signed.unwrap_or(0))?;
-        self.show(signed, size, &note)
+        Err(NodeError::unavailable(format!("other nodes signed first, {CONFLICTS_MAX} times in a row")))
     }
 
-    /// Commit point B: stored before a reader sees it.
-    fn show(&mut self, signed: Option<u64>, size: u64, note: &Note) -> Result<()> {
-        let note = note.to_string();
-        self.events.set_checkpoint(signed, size, note.as_bytes())?;
-        Ok(self.public.write_atomic(CHECKPOINT, note.as_bytes())?)
+    /// Commit point B: stored before a reader sees it; `false` if another node has stored one meanwhile.
+    fn store(&mut self, old: Option<u64>, size: u64, note: &Note) -> Result<bool> {
+        let note = note.to_string().into_bytes();
+        match self.events.set_checkpoint(old, size, &note) {
+            Ok(()) => self.show(StoredCheckpoint { size, note }).map(|()| true),
+            Err(StoreError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes a stored checkpoint public, with all that it covers. A newer one of another node stays.
+    fn show(&mut self, signed: StoredCheckpoint) -> Result<()> {
+        self.follow()?;
+        self.lay_out(signed.size)?;
+        self.check_signed(&signed)?;
+        let (key, origin) = (self.log_key.verifier(), self.home().origin());
+        let yields = |old: &[u8]| !open_checkpoint(old, key, origin).is_ok_and(|old| old.size > signed.size);
+        self.public.advance(CHECKPOINT, &signed.note, &yields, NOTE_BYTES_MAX)?;
+        self.shown = Some(signed);
+        Ok(())
     }
 
     /// Adds the cosignatures that the node's policy asks for. Where they cannot be had, the entries stay durable and
@@ -104,33 +128,39 @@ impl Node {
             let public = &self.public;
             quorum.collect(&mut note, size, size, &|old| consistency(public, old, size))?;
             if lacked && quorum.is_met(&note, self.log_key.verifier()) {
-                self.show(Some(size), size, &note)?;
+                self.store(Some(size), size, &note)?;
             }
         }
         Ok(())
     }
 
-    /// The edge of what the public folder shows; of nothing if it lacks a file that its checkpoint calls for.
-    fn public_edge(&self, signed: u64) -> Result<Edge> {
+    /// The edge of what the public folder shows, and the stored checkpoint; the edge of nothing if the folder lacks a
+    /// file that its checkpoint calls for. What is public was stored before, so the store is looked at last.
+    fn public_edge(&self) -> Result<(Edge, Option<StoredCheckpoint>)> {
         let note = self.public.read(CHECKPOINT, NOTE_BYTES_MAX)?.unwrap_or_default();
+        let stored = self.events.reader().checkpoint()?;
         let Ok(head) = open_checkpoint(&note, self.log_key.verifier(), self.home().origin()) else {
-            return Ok(Edge::default());
+            return Ok((Edge::default(), stored));
         };
+        let signed = stored.as_ref().map_or(0, |stored| stored.size);
         match head.size > signed {
             true => Err(NodeError::refused(format!(
                 "the event store was rolled back: this node has published {} entries, and the store knows of {signed}",
                 head.size
             ))
             .hint("restore the newest copy of the private folder; going on from an old one would publish a second history")),
-            false => Ok(self.edge_of(&head).unwrap_or_default()),
+            false => Ok((self.edge_of(&head)?.unwrap_or_default(), stored)),
         }
     }
 
-    fn edge_of(&self, head: &Checkpoint) -> Option<Edge> {
-        let is_there = |tile: Tile| self.public.path(&tile.path()).is_ok_and(|path| path.is_file());
-        if !growth(0, head.size).all(is_there) {
-            return None;
+    fn edge_of(&self, head: &Checkpoint) -> Result<Option<Edge>> {
+        match self.public.has_all(growth(0, head.size).map(|tile| tile.path()))? {
+            true => Ok(self.read_edge(head)),
+            false => Ok(None),
         }
+    }
+
+    fn read_edge(&self, head: &Checkpoint) -> Option<Edge> {
         let read = |tile: Tile| Some((tile, self.public.read(&tile.path(), TILE_BYTES_MAX).ok()??));
         let files: Vec<TileFile> =
             TileWriter::needs(head.size).into_iter().map(read).collect::<Option<_>>()?;
@@ -199,7 +229,7 @@ impl Node {
                     let bytes = self.tables.get(&table)?;
                     self.public.write_once(&file, &bytes).map_err(|e| NodeError::from(e).hint(REMAKE))?;
                 }
-                None if self.public.path(&file)?.is_file() => {}
+                None if self.public.has_all(std::iter::once(file.clone()))? => {}
                 None => {
                     return Err(NodeError::unavailable(format!("{file}, which entry {seq} names, is lost"))
                         .hint("restore the private folder of this home: tables cannot be made again from the log"));
@@ -234,13 +264,13 @@ impl Node {
 }
 
 /// The proof, from public tiles, that the tree of `size` entries starts with the one of `old`.
-fn consistency(public: &PublicFolder, old: u64, size: u64) -> Result<Vec<Hash>> {
+fn consistency(public: &PublicFiles, old: u64, size: u64) -> Result<Vec<Hash>> {
     let plan = Plan::consistency(old, size).map_err(NodeError::refused)?;
     plan.hashes(&hash_tiles(public, &plan)?).map_err(NodeError::bug)
 }
 
 /// The hash tiles that a plan needs, from public files.
-pub(crate) fn hash_tiles(public: &PublicFolder, plan: &Plan) -> Result<TileSet> {
+pub(crate) fn hash_tiles(public: &PublicFiles, plan: &Plan) -> Result<TileSet> {
     let mut tiles = TileSet::new();
     for tile in plan.tiles() {
         let bytes = public.read(&tile.path(), TILE_BYTES_MAX)?;

@@ -28,6 +28,9 @@ use crate::task::{Reading, Record, columns, labels};
 /// Name under which the newest model card is published.
 pub const CARD: &str = "model_card";
 
+/// Weights are kept among the tables by their hash, and no command makes them public.
+const WEIGHTS: &str = "weights";
+
 impl Node {
     /// Trains a model of the newest snapshot, scores it beside its baselines, and publishes its card; the place of
     /// the model in the log.
@@ -50,8 +53,7 @@ impl Node {
         card.answers = self.check_answers(net, &charter, &fitted, &readings)?;
 
         let weights = serde_json::to_vec(&fitted)?;
-        let weights_digest = Digest::of(&weights);
-        self.vault.put_private(&weights_name(&weights_digest), &weights)?;
+        let weights_digest = Digest(self.tables.put(weights, WEIGHTS)?.sha256);
         let recipe = json!({
             "schema": "assay.recipe.train/1",
             "code": env!("CARGO_PKG_VERSION"),
@@ -188,12 +190,11 @@ impl Node {
 
     /// The weights of a model, by the digest in the log.
     pub(crate) fn fitted(&self, weights: &Digest) -> Result<Fitted> {
-        let bytes = self.vault.reader().get_private(&weights_name(weights))?;
-        let bytes = bytes.filter(|b| Digest::of(b) == *weights).ok_or_else(|| {
-            NodeError::unavailable(format!("the weights {weights} are not in the vault"))
+        let found = self.tables.find(&weights.0, WEIGHTS)?.ok_or_else(|| {
+            NodeError::unavailable(format!("the weights {weights} are not among the tables"))
                 .hint("restore the private folder of this home")
         })?;
-        Ok(serde_json::from_slice(&bytes)?)
+        Ok(serde_json::from_slice(&self.tables.get(&found)?)?)
     }
 
     /// Stores a public JSON document; its name for the log.
@@ -334,8 +335,4 @@ pub(crate) fn family(charter: &Charter) -> &'static str {
         "regression" => "ridge regression",
         _ => "multinomial logistic regression",
     }
-}
-
-fn weights_name(digest: &Digest) -> String {
-    format!("weights/{digest}")
 }

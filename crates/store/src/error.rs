@@ -17,7 +17,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// SQLite failed while reading, or before anything was written.
-    #[error("cannot {action} in {}: {source}; check that the disk is healthy and that no other program holds the file", path.display())]
+    #[error("cannot {action} in {}: {source}; check that the disk has room and is healthy, and that no other program holds the file", path.display())]
     Sqlite {
         /// What was tried, as a verb.
         action: &'static str,

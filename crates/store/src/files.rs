@@ -101,6 +101,21 @@ fn stage(path: &Path, bytes: &[u8]) -> Result<(NamedTempFile, PathBuf), StoreErr
     Ok((staged, folder))
 }
 
+/// Refuses what is no path of a public file; see [`PublicFolder::path`].
+pub(crate) fn check_path(relative: &str) -> Result<(), StoreError> {
+    let plain = |segment: &str| {
+        !segment.is_empty()
+            && !segment.starts_with('.')
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    if relative.len() <= PATH_BYTES_MAX && relative.split('/').all(plain) {
+        return Ok(());
+    }
+    Err(StoreError::Invalid(format!(
+        "{relative:?} is not a path of a public file; use at most {PATH_BYTES_MAX} letters, digits, '.', '_' and '-' between single '/', no part beginning with a dot"
+    )))
+}
+
 /// A folder of public static files, addressed by relative paths that cannot leave it.
 #[derive(Debug, Clone)]
 pub struct PublicFolder {
@@ -123,18 +138,7 @@ impl PublicFolder {
     /// The place of `relative`, such as `tile/0/x001/067.p/8`: segments of letters, digits, `.`, `_` and `-`
     /// joined by `/`. A segment may not begin with a dot, so neither `..` nor our temporary files can be named.
     pub fn path(&self, relative: &str) -> Result<PathBuf, StoreError> {
-        let plain = |segment: &str| {
-            !segment.is_empty()
-                && !segment.starts_with('.')
-                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-        };
-        if relative.len() <= PATH_BYTES_MAX && relative.split('/').all(plain) {
-            Ok(self.root.join(relative))
-        } else {
-            Err(StoreError::Invalid(format!(
-                "{relative:?} is not a path of a public file; use at most {PATH_BYTES_MAX} letters, digits, '.', '_' and '-' between single '/', no part beginning with a dot"
-            )))
-        }
+        check_path(relative).map(|()| self.root.join(relative))
     }
 
     /// [`write_atomic`] at `relative`.

@@ -9,20 +9,23 @@
 //! | [`events`] | the entries of the log, the latest checkpoint, images of the state | `events.db`, or Postgres |
 //! | [`vault`] | texts and salts that no proof depends on, so that they can be erased | `vault.db`, or Postgres |
 //! | [`witness`] | the newest head of each log that was cosigned | `witness.db` |
-//! | [`tables`] | immutable files named by their SHA-256 | a folder (later any object store) |
+//! | [`tables`] | immutable files named by their SHA-256 | a folder, or any object store |
 //! | [`columns`] | the bytes of such a file: plain typed columns as Parquet | nowhere: bytes in, bytes out |
-//! | [`files`] | static public files: tiles, the published checkpoint, pages | a folder |
+//! | [`files`] | whole or absent: how a file of a folder is written | a folder |
+//! | [`public`] | static public files: tiles, tables, the published checkpoint | a folder, or any object store |
 
 pub mod columns;
 mod db;
 mod error;
 pub mod events;
 pub mod files;
+mod objects;
 #[cfg(feature = "postgres")]
 mod pg;
 #[cfg(feature = "postgres")]
 mod pgpass;
 mod place;
+pub mod public;
 pub mod tables;
 pub mod vault;
 pub mod witness;
@@ -31,6 +34,7 @@ pub use error::StoreError;
 pub use events::{AppendError, EventReader, EventStore, NewEntry, StateImage, StoredCheckpoint};
 pub use files::PublicFolder;
 use place::Place;
+pub use public::PublicFiles;
 pub use tables::{TableRef, TableStore};
 pub use vault::{PrivateRecord, Vault, VaultReader};
 pub use witness::{WitnessStore, WitnessedHead};

@@ -7,12 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_executor::block_on;
-use object_store::local::LocalFileSystem;
-use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{ObjectStore, PutMode};
 use sha2::{Digest, Sha256};
 
+use crate::objects::{Objects, failed};
 use crate::{StoreError, files};
 
 /// Largest file, in bytes.
@@ -62,39 +60,29 @@ impl TableRef {
 /// thread that may block.
 #[derive(Clone)]
 pub struct TableStore {
-    objects: Arc<dyn ObjectStore>,
-    prefix: ObjectPath,
-    place: String,
+    objects: Objects,
 }
 
 impl TableStore {
     /// A store in a folder, created if missing.
     pub fn folder(root: &Path) -> Result<Self, StoreError> {
-        files::create_folder(root)?;
         files::create_folder(&root.join(FOLDER))?;
-        let place = root.display().to_string();
-        // Without this flag the file system is free to forget a file that was already answered for.
-        match LocalFileSystem::new_with_prefix(root) {
-            Ok(folder) => Ok(Self::new(Arc::new(folder.with_fsync(true)), "", place)),
-            Err(error) => Err(failed("open the table store", &place, &error)),
-        }
+        Ok(Self { objects: Objects::folder(root)? })
     }
 
-    /// The store that an address in a configuration names: a folder, plain or as `file://`. Other schemes are for
-    /// builds that have them.
+    /// The store that an address in a configuration names: a folder, plain or as `file://`, or `s3://BUCKET/PREFIX`
+    /// in builds that have it.
     pub fn open(address: &str) -> Result<Self, StoreError> {
-        let folder = address.strip_prefix("file://").unwrap_or(address);
-        match folder.split_once("://") {
-            None => Self::folder(Path::new(folder)),
-            Some((scheme, _)) => Err(StoreError::Invalid(format!(
-                "tables cannot be kept at {address}: this build has no {scheme} store; give a folder"
-            ))),
+        match address.split_once("://") {
+            None => Self::folder(Path::new(address)),
+            Some(("file", folder)) => Self::folder(Path::new(folder)),
+            Some((scheme, rest)) => Ok(Self { objects: Objects::remote(scheme, rest)? }),
         }
     }
 
     /// Any object store that makes an object durable before it answers, under `prefix`. `place` is for messages.
-    pub fn new(objects: Arc<dyn ObjectStore>, prefix: &str, place: impl Into<String>) -> Self {
-        Self { objects, prefix: ObjectPath::from(prefix), place: place.into() }
+    pub fn new(store: Arc<dyn ObjectStore>, prefix: &str, place: impl Into<String>) -> Self {
+        Self { objects: Objects::new(store, prefix, place.into()) }
     }
 
     /// Stores `bytes` durably, in one step, and answers with their name. Storing them again mends a damaged file.
@@ -107,7 +95,7 @@ impl TableStore {
             )));
         }
         let table = TableRef::of(&bytes, extension);
-        match block_on(self.objects.put(&self.location(&table), PutPayload::from_bytes(bytes))) {
+        match self.objects.put(&table.path(), bytes, PutMode::Overwrite) {
             Ok(_) => Ok(table),
             Err(error) => Err(failed("store", &self.name(&table), &error)),
         }
@@ -118,17 +106,14 @@ impl TableStore {
         StoreError::within("the size of a table in bytes", table.bytes, TABLE_BYTES_MAX)?;
         let name = self.name(table);
         let damaged = |detail: String| StoreError::Corrupt { place: name.clone(), detail };
-        let found = block_on(self.objects.get(&self.location(table)))
-            .map_err(|error| failed("read", &name, &error))?;
-        // Checked before the bytes are loaded, so that a wrong file cannot exhaust memory.
-        if found.meta.size != table.bytes {
-            return Err(damaged(format!("it has {} bytes instead of {}", found.meta.size, table.bytes)));
+        let found = self.objects.get(&table.path(), table.bytes).map_err(|e| failed("read", &name, &e))?;
+        match found {
+            (_, Some(bytes)) if Sha256::digest(&bytes)[..] == table.sha256[..] => Ok(bytes),
+            (meta, _) if meta.size != table.bytes => {
+                Err(damaged(format!("it has {} bytes instead of {}", meta.size, table.bytes)))
+            }
+            _ => Err(damaged("its bytes do not hash to its name".to_owned())),
         }
-        let bytes = block_on(found.bytes()).map_err(|error| failed("read", &name, &error))?;
-        if Sha256::digest(&bytes)[..] != table.sha256[..] {
-            return Err(damaged("its bytes do not hash to its name".to_owned()));
-        }
-        Ok(bytes)
     }
 
     /// Whether there is a file of that name and size; its bytes are not read.
@@ -139,42 +124,30 @@ impl TableStore {
     /// The file of that hash and extension, if there is one; its bytes are not read.
     pub fn find(&self, sha256: &[u8; 32], extension: &str) -> Result<Option<TableRef>, StoreError> {
         let table = TableRef { sha256: *sha256, bytes: 0, extension: extension.to_owned() };
-        match block_on(self.objects.head(&self.location(&table))) {
-            Ok(found) => Ok(Some(TableRef { bytes: found.size, ..table })),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+        match self.objects.head(&table.path()) {
+            Ok(found) => Ok(found.map(|found| TableRef { bytes: found.size, ..table })),
             Err(error) => Err(failed("look for", &self.name(&table), &error)),
         }
     }
 
     /// Every file, sorted by name. Files that no `put` finished are not listed.
     pub fn list(&self) -> Result<Vec<TableRef>, StoreError> {
-        let folder = self.prefix.clone().join(FOLDER);
-        let found = block_on(self.objects.list_with_delimiter(Some(&folder)))
-            .map_err(|error| failed("list the tables of", &self.place, &error))?;
-        let named =
-            |object: &object_store::ObjectMeta| TableRef::parse(object.location.filename()?, object.size);
-        let mut tables: Vec<TableRef> = found.objects.iter().filter_map(named).collect();
+        let found = self
+            .objects
+            .list(FOLDER)
+            .map_err(|error| failed("list the tables of", self.objects.place(), &error))?;
+        let named = |(path, bytes): &(String, u64)| TableRef::parse(path.strip_prefix("tables/")?, *bytes);
+        let mut tables: Vec<TableRef> = found.iter().filter_map(named).collect();
         tables.sort();
         Ok(tables)
     }
 
-    fn location(&self, table: &TableRef) -> ObjectPath {
-        self.prefix.parts().chain(ObjectPath::from(table.path()).parts()).collect()
-    }
-
     fn name(&self, table: &TableRef) -> String {
-        format!("{} in {}", table.path(), self.place)
+        self.objects.name(&table.path())
     }
 }
 
 fn is_extension(extension: &str) -> bool {
     (1..=EXTENSION_BYTES_MAX).contains(&extension.len())
         && extension.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-}
-
-fn failed(action: &'static str, place: &str, error: &object_store::Error) -> StoreError {
-    match error {
-        object_store::Error::NotFound { .. } => StoreError::NotFound(place.to_owned()),
-        other => StoreError::Objects { action, place: place.to_owned(), detail: other.to_string() },
-    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use assay_ledger::codec;
 use assay_ledger::command::Command;
 use assay_ledger::event::{Cause, Event};
-use assay_node::{CHECKPOINT, Compared, compare};
+use assay_node::{Compared, compare};
 use assay_web::text::{count, cut, fixed, plural, plural_of, signed};
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -94,9 +94,7 @@ fn compared(a: &Path, b: &Path, key: Option<&str>, as_json: bool) -> Result<Said
 }
 
 fn head(session: &Session) -> Result<Said, Failure> {
-    let path = session.node.home().public().join(CHECKPOINT);
-    let note =
-        std::fs::read_to_string(&path).map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
+    let note = String::from_utf8_lossy(session.node.signed_checkpoint()?).into_owned();
     let head = session.node.checkpoint();
     let key = session.node.log_key().to_string();
     let words = format!("{note}\nkey  {key}\n");

@@ -43,6 +43,9 @@ fn every_command_has_examples() {
         "receipt",
         "log",
         "witness",
+        "backup",
+        "restore",
+        "migrate",
     ];
     let top = help("");
     for command in commands {
