@@ -3,6 +3,7 @@
 mod answers;
 mod data;
 mod evidence;
+mod log;
 mod methods;
 mod npy;
 mod path;
@@ -19,6 +20,8 @@ enum Command {
     Answers(answers::Args),
     /// Curation of a community whose truth is known.
     Evidence(evidence::Args),
+    /// Durable events a second, beside bare databases.
+    Log(log::Args),
     /// Values by the path, with inputs and CPU time.
     Path(path::Args),
     /// Values by any method.
@@ -33,6 +36,7 @@ fn main() -> Result<()> {
     match Command::parse() {
         Command::Answers(args) => answers::run(&args),
         Command::Evidence(args) => evidence::run(&args),
+        Command::Log(args) => log::run(&args),
         Command::Path(args) => path::run(&args),
         Command::Methods(args) => methods::run(&args),
         Command::Retrain(args) => retrain::run(&args),

@@ -116,8 +116,15 @@ fn pure_crates_are_kept_pure() {
 
 #[test]
 fn floats_stay_out_of_the_ledger() {
-    for entry in fs::read_dir(crates().join("ledger/src")).unwrap() {
+    let folders =
+        ["ledger/src", "ledger/src/codec"].map(|folder| fs::read_dir(crates().join(folder)).unwrap());
+    // The serializer has to name floats to refuse them.
+    let refuses = |path: &Path| path.ends_with("codec/canonical.rs");
+    for entry in folders.into_iter().flatten() {
         let path = entry.unwrap().path();
+        if path.is_dir() || refuses(&path) {
+            continue;
+        }
         let text = fs::read_to_string(&path).unwrap();
         let float = text.lines().find(|l| {
             let code = l.split("//").next().unwrap_or(l);

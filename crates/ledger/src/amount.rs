@@ -5,12 +5,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AccountId, BadId, DatanetId};
+use crate::ids::{AccountId, BadId, DatanetId, as_text};
 use crate::limits::AMOUNT_MAX;
 
 /// A non-negative amount in base units (micro-OPEN by default), at most [`AMOUNT_MAX`]. Digits on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Amount(u128);
 
 impl Amount {
@@ -67,23 +66,9 @@ impl FromStr for Amount {
     }
 }
 
-impl TryFrom<String> for Amount {
-    type Error = BadId;
-    fn try_from(text: String) -> Result<Self, BadId> {
-        text.parse()
-    }
-}
-
-impl From<Amount> for String {
-    fn from(amount: Amount) -> String {
-        amount.to_string()
-    }
-}
-
 /// A running total of amounts. It may pass [`AMOUNT_MAX`], since the same money is counted each time that it moves;
 /// 2^64 of the largest amounts fit. Digits on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sum(u128);
 
 impl Sum {
@@ -109,16 +94,10 @@ impl fmt::Display for Sum {
     }
 }
 
-impl TryFrom<String> for Sum {
-    type Error = BadId;
-    fn try_from(text: String) -> Result<Self, BadId> {
-        digits(&text, "a total (digits without leading zero, below 2^128)").map(Self)
-    }
-}
-
-impl From<Sum> for String {
-    fn from(sum: Sum) -> String {
-        sum.to_string()
+impl FromStr for Sum {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        digits(text, "a total (digits without leading zero, below 2^128)").map(Self)
     }
 }
 
@@ -130,8 +109,7 @@ fn digits(text: &str, expected: &'static str) -> Result<u128, BadId> {
 }
 
 /// Where money can be. Only `External` may be below zero: it is the world outside.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// `external`: what was paid in, less what was paid out, with the sign turned.
     External,
@@ -151,51 +129,55 @@ pub enum Place {
     Reward(DatanetId),
 }
 
+impl Place {
+    /// Its kind, and what the kind is of: the parts of its text, in order.
+    fn parts(&self) -> (&'static str, Option<&DatanetId>, Option<&AccountId>) {
+        match self {
+            Self::External => ("external", None, None),
+            Self::User(a) => ("user", None, Some(a)),
+            Self::Accrued(d, a) => ("accrued", Some(d), Some(a)),
+            Self::Bond(d, a) => ("bond", Some(d), Some(a)),
+            Self::Held(d) => ("held", Some(d), None),
+            Self::Pool(d) => ("pool", Some(d), None),
+            Self::Reviews(d) => ("reviews", Some(d), None),
+            Self::Reward(d) => ("reward", Some(d), None),
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::External => f.write_str("external"),
-            Self::User(a) => write!(f, "user/{a}"),
-            Self::Accrued(d, a) => write!(f, "accrued/{d}/{a}"),
-            Self::Bond(d, a) => write!(f, "bond/{d}/{a}"),
-            Self::Held(d) => write!(f, "held/{d}"),
-            Self::Pool(d) => write!(f, "pool/{d}"),
-            Self::Reviews(d) => write!(f, "reviews/{d}"),
-            Self::Reward(d) => write!(f, "reward/{d}"),
+        let (kind, datanet, account) = self.parts();
+        f.write_str(kind)?;
+        for part in [datanet.map(DatanetId::as_str), account.map(AccountId::as_str)].into_iter().flatten() {
+            f.write_str("/")?;
+            f.write_str(part)?;
         }
+        Ok(())
     }
 }
 
 impl FromStr for Place {
     type Err = BadId;
     fn from_str(text: &str) -> Result<Self, BadId> {
-        let parts: Vec<&str> = text.split('/').collect();
-        Ok(match parts.as_slice() {
-            ["external"] => Self::External,
-            ["user", a] => Self::User(a.parse()?),
-            ["accrued", d, a] => Self::Accrued(d.parse()?, a.parse()?),
-            ["bond", d, a] => Self::Bond(d.parse()?, a.parse()?),
-            ["held", d] => Self::Held(d.parse()?),
-            ["pool", d] => Self::Pool(d.parse()?),
-            ["reviews", d] => Self::Reviews(d.parse()?),
-            ["reward", d] => Self::Reward(d.parse()?),
-            _ => return Err(BadId::new(text, "a place of money, such as `user/A`")),
+        let unknown = || BadId::new(text, "a place of money, such as `user/A`");
+        let (kind, of) = text.split_once('/').unwrap_or((text, ""));
+        let pair = || of.split_once('/').ok_or_else(unknown);
+        Ok(match kind {
+            "external" if text == kind => Self::External,
+            "user" => Self::User(of.parse()?),
+            "accrued" => pair().and_then(|(d, a)| Ok(Self::Accrued(d.parse()?, a.parse()?)))?,
+            "bond" => pair().and_then(|(d, a)| Ok(Self::Bond(d.parse()?, a.parse()?)))?,
+            "held" => Self::Held(of.parse()?),
+            "pool" => Self::Pool(of.parse()?),
+            "reviews" => Self::Reviews(of.parse()?),
+            "reward" => Self::Reward(of.parse()?),
+            _ => return Err(unknown()),
         })
     }
 }
 
-impl TryFrom<String> for Place {
-    type Error = BadId;
-    fn try_from(text: String) -> Result<Self, BadId> {
-        text.parse()
-    }
-}
-
-impl From<Place> for String {
-    fn from(place: Place) -> String {
-        place.to_string()
-    }
-}
+as_text!(Amount, Sum, Place);
 
 /// Money that moves from one place to another. Both legs are one object, so postings always sum to zero.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

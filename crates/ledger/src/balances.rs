@@ -64,9 +64,12 @@ impl Balances {
             inside if amount.is_zero() => {
                 self.inside.remove(inside);
             }
-            inside => {
-                self.inside.insert(inside.clone(), amount);
-            }
+            inside => match self.inside.get_mut(inside) {
+                Some(there) => *there = amount,
+                None => {
+                    self.inside.insert(inside.clone(), amount);
+                }
+            },
         }
     }
 }

@@ -116,9 +116,14 @@ fn event(command: Command, outcome: Outcome) -> Event {
 fn parts_are_no_longer_than_their_bounds() {
     let settled = settled_postings();
     let settled = settled.iter().map(bytes).sum::<usize>() + bytes(&settled_row());
+    let empty = event(Command::Settle { datanet: net(), epoch: u32::MAX }, Outcome::default());
+    let Cause::Command(signed) = &empty.cause else { unreachable!() };
+    // An outcome with postings has their name and two brackets more.
+    let frame = bytes(&empty) - bytes(&signed.intent) + br#""postings":[]"#.len();
     let shared = bytes(&posting(Place::Held(net()), accrued())) + bytes(&share());
     for (what, measured, bound) in [
         ("posting", bytes(&posting(accrued(), accrued())), POSTING_BYTES_MAX),
+        ("frame", frame, FRAME_BYTES_MAX),
         ("settled", settled, SETTLED_BYTES_MAX),
         ("share", shared, SHARE_BYTES_MAX),
         ("value row", bytes(&value_row()), VALUE_ROW_BYTES_MAX),

@@ -1,11 +1,13 @@
 //! The one byte form of everything that is hashed: canonical JSON (RFC 8785), integers only.
 
+mod canonical;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::event::Event;
 use crate::limits::{ENTRY_BYTES_MAX, INTEGER_MAX};
+use canonical::Writer;
 
 /// Why bytes are not an entry, or why an entry has no bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,9 +60,9 @@ pub fn decode(bytes: &[u8]) -> Result<Event, CodecError> {
 
 /// Canonical JSON of anything whose keys are ASCII and whose numbers are integers within ±[`INTEGER_MAX`].
 pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-    let mut out = Vec::with_capacity(1024);
-    write(&serde_json::to_value(value)?, &mut out)?;
-    Ok(out)
+    let mut writer = Writer::with_capacity(1024);
+    value.serialize(&mut writer)?;
+    Ok(writer.out)
 }
 
 /// Reads canonical JSON; whatever would not be written the same again is refused, so that unknown and repeated
@@ -73,53 +75,4 @@ pub(crate) fn from_canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> R
     }
     let same = again.iter().zip(bytes).take_while(|(a, b)| a == b).count();
     Err(CodecError::NotCanonical { at: same })
-}
-
-fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), CodecError> {
-    match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Number(number) => match number.as_i64() {
-            Some(integer) if integer.unsigned_abs() <= INTEGER_MAX => plain(&integer, out)?,
-            _ => return Err(CodecError::Number(number.to_string())),
-        },
-        Value::String(text) => plain(text, out)?,
-        Value::Array(items) => {
-            out.push(b'[');
-            for (i, item) in items.iter().enumerate() {
-                separate(i, out);
-                write(item, out)?;
-            }
-            out.push(b']');
-        }
-        Value::Object(map) => {
-            // Sorted here, and not left to the map: its order is a feature of serde_json that any crate can change.
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_unstable_by_key(|(key, _)| *key);
-            out.push(b'{');
-            for (i, (key, item)) in entries.into_iter().enumerate() {
-                if !key.is_ascii() {
-                    return Err(CodecError::Key(key.clone()));
-                }
-                separate(i, out);
-                plain(key, out)?;
-                out.push(b':');
-                write(item, out)?;
-            }
-            out.push(b'}');
-        }
-    }
-    Ok(())
-}
-
-fn separate(index: usize, out: &mut Vec<u8>) {
-    if index > 0 {
-        out.push(b',');
-    }
-}
-
-/// An integer or a string: serde_json already writes these two as RFC 8785 has them.
-fn plain<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
-    Ok(serde_json::to_writer(out, value)?)
 }

@@ -1,12 +1,12 @@
 //! May this happen? Pure, and writes nothing.
 
 use crate::amount::{Amount, Place, Posting};
-use crate::codec::encode;
+use crate::codec::{canonical, encode};
 use crate::command::{Command, Signed};
 use crate::datanet::Datanet;
 use crate::event::{Cause, Event, Outcome};
 use crate::ids::{AccountId, DatanetId, Digest, PublicKey};
-use crate::limits::INTEGER_MAX;
+use crate::limits::{ENTRY_BYTES_MAX, FRAME_BYTES_MAX, INTEGER_MAX, POSTING_BYTES_MAX};
 use crate::refusal::{Refusal, require, require_field};
 use crate::state::State;
 use crate::{
@@ -17,17 +17,17 @@ use crate::{
 /// none and in order, or why not.
 pub fn decide(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
     let key = signer(state, signed)?;
-    let digest = signed.intent.digest()?;
-    require(signed.verify_digest(&digest, &key), || Refusal::Signature {
+    let intent = canonical(&signed.intent)?;
+    require(signed.verify_digest(&Digest::of(&intent), &key), || Refusal::Signature {
         actor: signed.intent.actor.clone(),
     })?;
-    decide_digested(state, t, signed, digest)
+    decide_canonical(state, t, signed, &intent)
 }
 
 /// [`decide`] for a command whose signature [`Signed::verify`] has accepted, or will.
 pub fn decide_verified(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
     signer(state, signed)?;
-    decide_digested(state, t, signed, signed.intent.digest()?)
+    decide_canonical(state, t, signed, &canonical(&signed.intent)?)
 }
 
 /// The key that must have signed a command: that of the actor's account, or the one that opens it.
@@ -54,8 +54,8 @@ pub fn signer(state: &State, signed: &Signed) -> Result<PublicKey, Refusal> {
     }
 }
 
-fn decide_digested(state: &State, t: u64, signed: &Signed, digest: Digest) -> Result<Vec<Event>, Refusal> {
-    let intent = &signed.intent;
+fn decide_canonical(state: &State, t: u64, signed: &Signed, bytes: &[u8]) -> Result<Vec<Event>, Refusal> {
+    let (intent, digest) = (&signed.intent, Digest::of(bytes));
     if let Some(accepted) = state.accepted(&intent.actor, &intent.nonce) {
         let seq = accepted.seq;
         return Err(match accepted.intent == digest {
@@ -68,8 +68,12 @@ fn decide_digested(state: &State, t: u64, signed: &Signed, digest: Digest) -> Re
     })?;
     let view = View { state, actor: &intent.actor, seq: state.size };
     let events = events(&view, t, signed, outcomes(&view, &intent.command)?);
-    for event in &events {
-        encode(event)?;
+    // The command alone fits its entry if its canonical form does, so that most events need not be written to know.
+    match events.as_slice() {
+        [event]
+            if event.outcome.settled.is_empty()
+                && bytes.len() + event.outcome.bytes_max() <= ENTRY_BYTES_MAX => {}
+        events => events.iter().try_for_each(|event| encode(event).map(drop))?,
     }
     Ok(events)
 }
@@ -190,6 +194,11 @@ impl<'a> View<'a> {
 }
 
 impl Outcome {
+    /// Bytes of the entry of a command that moves this money, less its intent, at most.
+    fn bytes_max(&self) -> usize {
+        FRAME_BYTES_MAX + self.postings.len() * POSTING_BYTES_MAX
+    }
+
     /// Money that moves, in order; moves of nothing are left out.
     pub(crate) fn moving(moves: impl IntoIterator<Item = (Place, Place, Amount)>) -> Self {
         let postings = moves.into_iter().filter(|(_, _, amount)| !amount.is_zero());

@@ -1,7 +1,9 @@
 //! Names of things: accounts, datanets, tables, nonces, hashes. Each parses from one text form only.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -24,17 +26,76 @@ impl BadId {
     }
 }
 
+/// Serde by the text form, without a copy of the text: whatever displays, and parses from what it displays.
+macro_rules! as_text {
+    ($($name:ident),*) => {$(
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str($crate::ids::Parsed(std::marker::PhantomData))
+            }
+        }
+    )*};
+}
+pub(crate) use as_text;
+
+/// Reads a string, wherever it lies, as a `T`.
+pub(crate) struct Parsed<T>(pub(crate) PhantomData<T>);
+
+impl<T: FromStr<Err = BadId>> serde::de::Visitor<'_> for Parsed<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+/// The value of each lower-case hexadecimal digit; 16 and more for all other bytes.
+const DIGITS: [u8; 256] = {
+    let mut values = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+
+/// Exactly `N` bytes of lower-case hexadecimal digits.
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let (mut bytes, mut seen) = ([0; N], 0);
+    if text.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        seen |= high | low;
+        *byte = high << 4 | low & 15;
+    }
+    (seen < 16).then_some(bytes)
+}
+
 /// Fixed-size bytes written as lower-case hexadecimal.
 macro_rules! hex_id {
     ($(#[$doc:meta])* $name:ident, $len:literal, $expected:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub [u8; $len]);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode(self.0))
+                let mut text = [0; 2 * $len];
+                hex::encode_to_slice(self.0, &mut text).map_err(|_| fmt::Error)?;
+                f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
             }
         }
 
@@ -47,27 +108,11 @@ macro_rules! hex_id {
         impl FromStr for $name {
             type Err = BadId;
             fn from_str(text: &str) -> Result<Self, BadId> {
-                let lower = !text.bytes().any(|b| b.is_ascii_uppercase());
-                let mut bytes = [0; $len];
-                match lower && hex::decode_to_slice(text, &mut bytes).is_ok() {
-                    true => Ok(Self(bytes)),
-                    false => Err(BadId::new(text, $expected)),
-                }
+                from_hex(text).map(Self).ok_or_else(|| BadId::new(text, $expected))
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = BadId;
-            fn try_from(text: String) -> Result<Self, BadId> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.to_string()
-            }
-        }
+        as_text!($name);
     };
 }
 
@@ -96,82 +141,94 @@ impl Digest {
 }
 
 /// An account: `a` and the first 20 hexadecimal digits of the hash of the key that opened it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AccountId(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId([u8; 21]);
 
 impl AccountId {
     /// The account that `key` opens.
     pub fn of(key: &PublicKey) -> Self {
         let digest = Sha256::new().chain_update(b"assay/account/v1\n").chain_update(key.0).finalize();
-        Self(format!("a{}", hex::encode(&digest[..10])))
+        let mut text = [b'a'; 21];
+        // Ten bytes are twenty digits: the lengths agree.
+        let _ = hex::encode_to_slice(&digest[..10], &mut text[1..]);
+        Self(text)
+    }
+
+    /// The text form.
+    pub fn as_str(&self) -> &str {
+        // Made of ASCII only, here and where it is parsed.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let text: [u8; 21] = text.as_bytes().try_into().ok()?;
+        let valid = text[0] == b'a' && text[1..].iter().all(|b| DIGITS[usize::from(*b)] < 16);
+        valid.then_some(Self(text))
     }
 }
 
-/// A datanet: 1 to 64 of `a-z`, `0-9` and `-`, starting with a letter.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct DatanetId(String);
+/// A datanet: 1 to 64 of `a-z`, `0-9` and `-`, starting with a letter. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DatanetId(Arc<str>);
+
+impl DatanetId {
+    /// The text form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let plain = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        let valid = is_name(text, plain) && text.as_bytes()[0].is_ascii_lowercase();
+        valid.then(|| Self(text.into()))
+    }
+}
 
 /// A short machine word, such as a reason code or an external reference: 1 to 64 of `a-z`, `0-9`, `_`, `-`, `.`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Code(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(Box<str>);
+
+impl Code {
+    /// The text form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let plain = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
+        is_name(text, plain).then(|| Self(text.into()))
+    }
+}
+
+fn is_name(text: &str, plain: impl Fn(u8) -> bool) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(plain)
+}
 
 macro_rules! text_id {
-    ($name:ident, $expected:literal, $valid:expr) => {
-        impl $name {
-            /// The text form.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
+    ($name:ident, $expected:expr) => {
         impl FromStr for $name {
             type Err = BadId;
             fn from_str(text: &str) -> Result<Self, BadId> {
-                let valid: fn(&str) -> bool = $valid;
-                match valid(text) {
-                    true => Ok(Self(text.to_owned())),
-                    false => Err(BadId::new(text, $expected)),
-                }
-            }
-        }
-        impl TryFrom<String> for $name {
-            type Error = BadId;
-            fn try_from(text: String) -> Result<Self, BadId> {
-                text.parse()
-            }
-        }
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0
+                Self::parse(text).ok_or_else(|| BadId::new(text, $expected))
             }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({})"), self.0)
+                write!(f, concat!(stringify!($name), "({})"), self)
             }
         }
+        as_text!($name);
     };
 }
 
-text_id!(AccountId, "an account (`a` and 20 lower-case hexadecimal digits)", |s| {
-    s.len() == 21 && s.starts_with('a') && s.bytes().skip(1).all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-});
-text_id!(DatanetId, "a datanet name (1 to 64 of a-z, 0-9 and -, starting with a letter)", |s| {
-    (1..=NAME_BYTES_MAX).contains(&s.len())
-        && s.as_bytes()[0].is_ascii_lowercase()
-        && s.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-});
-text_id!(Code, "a code (1 to 64 of a-z, 0-9, _, - and .)", |s| {
-    (1..=NAME_BYTES_MAX).contains(&s.len())
-        && s.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.'))
-});
+text_id!(AccountId, "an account (`a` and 20 lower-case hexadecimal digits)");
+text_id!(DatanetId, "a datanet name (1 to 64 of a-z, 0-9 and -, starting with a letter)");
+text_id!(Code, "a code (1 to 64 of a-z, 0-9, _, - and .)");
 
 /// A bulk table that lives outside the log, named by the SHA-256 of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,6 +34,8 @@ pub const SCORES_MAX: usize = 16;
 
 /// Canonical JSON of one event less its lists: command, signature, table, names at their longest.
 pub(crate) const ENVELOPE_BYTES_MAX: usize = 1_400;
+/// An entry less its intent and its outcome's lists: signature, index, time, names.
+pub(crate) const FRAME_BYTES_MAX: usize = 300;
 /// A row of a settlement and its four postings.
 pub(crate) const SETTLED_BYTES_MAX: usize = 1_200;
 /// A share of an answer and its posting.

@@ -1,7 +1,5 @@
 //! Division of money: floor, then one unit each to the largest remainders.
 
-use std::cmp::Reverse;
-
 use sha2::{Digest as _, Sha256};
 
 use crate::amount::Amount;
@@ -21,7 +19,7 @@ pub fn split(total: Amount, weights: &[u64], tie: impl Fn(usize) -> [u8; 32]) ->
     if left > 0 {
         let mut order: Vec<(usize, u128)> = weights.iter().map(|w| product(w) % whole).enumerate().collect();
         order.retain(|&(_, remainder)| remainder > 0);
-        order.sort_by_cached_key(|&(i, remainder)| (Reverse(remainder), tie(i)));
+        order.sort_unstable_by(|&(i, a), &(j, b)| b.cmp(&a).then_with(|| tie(i).cmp(&tie(j))));
         // The remainders sum to `left` wholes and each is below one: there are more of them than units left.
         for (i, _) in order.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             parts[i] += 1;

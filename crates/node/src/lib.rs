@@ -19,6 +19,7 @@ mod home;
 mod migrate;
 mod node;
 mod publish;
+pub mod queue;
 mod receipt;
 pub mod records;
 mod report;

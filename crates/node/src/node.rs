@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use assay_ledger::codec;
 use assay_ledger::command::{Command, Intent, Signed};
 use assay_ledger::datanet::Datanet;
-use assay_ledger::decide::decide;
+use assay_ledger::decide::{decide, decide_verified, signer};
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::{AccountId, DatanetId, Nonce, PublicKey};
 use assay_ledger::refusal::Refusal;
@@ -17,6 +17,7 @@ use assay_ledger::state::State;
 use assay_store::{AppendError, EventStore, NewEntry, PublicFiles, StoredCheckpoint, TableStore, Vault};
 use assay_tlog::{Checkpoint, SignerKey};
 use ed25519_dalek::SigningKey;
+use rayon::prelude::*;
 
 use crate::error::{NodeError, Result};
 use crate::home::{Home, LOG, OPERATOR, random};
@@ -28,11 +29,15 @@ pub const CHECKPOINT: &str = "checkpoint";
 /// Name of the public file that says which key signs the checkpoints.
 pub const LOG_KEY: &str = "log.vkey";
 /// Commands that share one checkpoint at most, so that a batch has a bound.
-pub(crate) const BATCH_MAX: usize = 4_096;
+pub(crate) const BATCH_MAX: usize = 8_192;
 /// How often a batch is decided again because another node of the log appended first.
 pub(crate) const CONFLICTS_MAX: usize = 50;
 /// Entries after which a new image of the state is saved.
 const IMAGE_EVERY: u64 = 2_000;
+/// One new image for so much of what the last one holds, so that images cost a constant share of the work.
+const IMAGE_SHARE: u64 = 4;
+/// Commands from which on a batch is worth a second thread.
+const THREADED_BATCH: usize = 8;
 /// Version of the state image; another one is not read.
 const IMAGE_VERSION: u32 = 1;
 
@@ -252,8 +257,9 @@ impl Node {
     fn attempt(&mut self, batch: &[Signed]) -> Result<Option<Vec<Result<u64>>>> {
         let expected = self.state.size();
         let (mut answers, mut entries) = (Vec::with_capacity(batch.len()), Vec::new());
-        for signed in batch {
-            let (seq, events) = match self.decided(signed) {
+        let checked = check_signatures(&self.state, batch);
+        for (signed, checked) in batch.iter().zip(checked) {
+            let (seq, events) = match self.decided(signed, checked) {
                 Ok(decided) => decided,
                 Err(refusal) => {
                     answers.push(Err(refusal));
@@ -283,7 +289,8 @@ impl Node {
     }
 
     /// The place of a command, and the events to append for it: none if the log has them already.
-    fn decided(&self, signed: &Signed) -> Result<(u64, Vec<Event>)> {
+    fn decided(&self, signed: &Signed, checked: bool) -> Result<(u64, Vec<Event>)> {
+        let decide = if checked { decide_verified } else { decide };
         match decide(&self.state, now().max(self.state.t()), signed) {
             Ok(events) => {
                 self.require_tables(&signed.intent.command)?;
@@ -295,7 +302,7 @@ impl Node {
     }
 
     fn save_image(&mut self) -> Result<()> {
-        if self.state.size() >= self.imaged + IMAGE_EVERY {
+        if self.state.size() >= self.imaged + IMAGE_EVERY.max(self.imaged / IMAGE_SHARE) {
             let bytes = self.state.image().map_err(NodeError::bug)?;
             self.events.put_image(self.state.size(), IMAGE_VERSION, &bytes)?;
             self.imaged = self.state.size();
@@ -325,6 +332,16 @@ fn fold(state: &mut State, events: &EventStore) -> Result<u64> {
         state.apply(&event);
     }
     Ok(state.size() - before)
+}
+
+/// Which commands of a batch are signed by their actor, for those whose accounts are open before it. The others are
+/// checked when their turn comes; an account's key never changes.
+fn check_signatures(state: &State, batch: &[Signed]) -> Vec<bool> {
+    let check = |signed: &Signed| signer(state, signed).is_ok_and(|key| signed.verify(&key));
+    match batch.len() < THREADED_BATCH {
+        true => vec![false; batch.len()],
+        false => batch.par_iter().map(check).collect(),
+    }
 }
 
 pub(crate) fn new_entry(event: &Event) -> Result<NewEntry> {
