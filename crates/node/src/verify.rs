@@ -12,18 +12,26 @@ use std::path::Path;
 
 use assay_ledger::amount::Place;
 use assay_ledger::codec;
-use assay_ledger::event::Event;
-use assay_ledger::replay::{Replay, Signatures};
+use assay_ledger::command::Signed;
+use assay_ledger::decide::signer;
+use assay_ledger::event::{Cause, Event};
+use assay_ledger::ids::PublicKey;
+use assay_ledger::refusal::Refusal;
+use assay_ledger::replay::{Mismatch, Reason, Replay, Signatures};
 use assay_ledger::state::State;
 use assay_tlog::{
     Checkpoint, Tile, TileFile, TileKind, TileWriter, VerifierKey, bundle, growth, open_checkpoint,
 };
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::{NodeError, Result};
 use crate::node::{CHECKPOINT, LOG_KEY};
 use folder::Folder;
 use tables::Tables;
+
+/// Signatures that are checked together.
+const SIGNATURES_AT_ONCE: usize = 4_096;
 
 /// What verification cannot know, however carefully it looks.
 pub const CANNOT_KNOW: &[&str] = &[
@@ -129,6 +137,14 @@ struct Walk {
     counts: Counts,
     /// Tiles in the folder by the size of the log at which they are written.
     tiles: BTreeMap<u64, Vec<Tile>>,
+    /// Commands whose signatures are still to be checked, all at once and on every core.
+    unchecked: Vec<Unchecked>,
+}
+
+struct Unchecked {
+    seq: u64,
+    key: PublicKey,
+    signed: Box<Signed>,
 }
 
 #[derive(Default)]
@@ -151,10 +167,11 @@ impl Walk {
         }
         Ok(Self {
             writer: TileWriter::new(),
-            replay: Replay::new(State::new(&head.origin), Signatures::Check),
+            replay: Replay::new(State::new(&head.origin), Signatures::Elsewhere),
             tables: Tables::default(),
             counts: Counts::default(),
             tiles,
+            unchecked: Vec::new(),
         })
     }
 
@@ -169,10 +186,18 @@ impl Walk {
             let bytes = folder.read(&name)?;
             let entries = bundle::parse(&bytes, tile.width()).map_err(|e| broken(&name, e))?;
             for entry in entries {
-                self.entry(entry, &name, folder)?;
+                if let Err(error) = self.entry(entry, &name, folder) {
+                    // What is wrong first is named first.
+                    self.check_signatures(head.size)?;
+                    return Err(error);
+                }
+            }
+            if self.unchecked.len() >= SIGNATURES_AT_ONCE {
+                self.check_signatures(head.size)?;
             }
             on_progress(self.counts.entries, head.size);
         }
+        self.check_signatures(head.size)?;
         // A tile that the checkpoint's size calls for must be there, whatever else is.
         match growth(0, head.size).find(|tile| !folder.is_taken(&tile.path())) {
             Some(tile) => Err(broken(&tile.path(), "is missing")),
@@ -186,13 +211,28 @@ impl Walk {
         self.replay.push(&event).map_err(|mismatch| broken(name, mismatch))?;
         self.tables.check(&event, self.replay.state(), folder)?;
         self.count(&event);
+        if let Cause::Command(signed) = event.cause {
+            let key = signer(self.replay.state(), &signed).map_err(|e| broken(name, e))?;
+            self.unchecked.push(Unchecked { seq, key, signed });
+        }
         let full = self.writer.append(entry).map_err(|e| broken(name, e))?;
         self.compare(full, folder)
     }
 
+    /// An account's key never changes: signatures can be checked later than the commands were followed.
+    fn check_signatures(&mut self, size: u64) -> Result<()> {
+        let forged = self.unchecked.par_iter().filter(|u| !u.signed.verify(&u.key)).min_by_key(|u| u.seq);
+        if let Some(Unchecked { seq, signed, .. }) = forged {
+            let reason = Reason::Refused(Refusal::Signature { actor: signed.intent.actor.clone() });
+            return Err(broken(&bundle_of(*seq, size), Mismatch { seq: *seq, reason }));
+        }
+        self.unchecked.clear();
+        Ok(())
+    }
+
     fn count(&mut self, event: &Event) {
         self.counts.entries += 1;
-        self.counts.commands += u64::from(matches!(event.cause, assay_ledger::event::Cause::Command(_)));
+        self.counts.commands += u64::from(matches!(event.cause, Cause::Command(_)));
         self.counts.postings += event.outcome.postings.len() as u64;
         self.counts.settled += event.outcome.settled.len() as u64;
     }
