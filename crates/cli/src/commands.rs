@@ -25,6 +25,7 @@ mod train;
 mod value;
 mod verdicts;
 mod verify;
+mod withdraw;
 mod witness;
 
 use clap::Subcommand;
@@ -51,7 +52,7 @@ pub(crate) enum NodeCommand {
     Statement(statement::Args),
     Report(report::Args),
     Deposit(account::DepositArgs),
-    Withdraw(account::WithdrawArgs),
+    Withdraw(withdraw::Args),
     Balance(account::BalanceArgs),
     Publish(publish::Args),
     Verify(verify::Args),
@@ -82,7 +83,7 @@ impl NodeCommand {
             Self::Statement(args) => (args.at.json, statement::run(&args)?),
             Self::Report(args) => (args.at.json, report::run(&args)?),
             Self::Deposit(args) => (args.at.json, account::deposit(&args)?),
-            Self::Withdraw(args) => (args.at.json, account::withdraw(&args)?),
+            Self::Withdraw(args) => (args.at.json, withdraw::run(&args)?),
             Self::Balance(args) => (args.at.json, account::balance(&args)?),
             Self::Publish(args) => (args.at.json, publish::run(&args)?),
             Self::Verify(args) => (args.json, verify::run(&args)?),

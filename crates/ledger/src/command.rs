@@ -164,6 +164,15 @@ pub enum Command {
         /// Why.
         reason: Code,
     },
+    /// Author or operator: the records of a contribution are taken back; content and salts are erased.
+    Retract {
+        /// Where.
+        datanet: DatanetId,
+        /// The contribution, by its place in the log.
+        contribution: u64,
+        /// Why.
+        reason: Code,
+    },
     /// Operator: the records that passed, frozen.
     Snapshot {
         /// Where.
@@ -308,6 +317,7 @@ impl Command {
             Self::Contribute { .. } => "contribute",
             Self::Gate { .. } => "gate",
             Self::Review { .. } => "review",
+            Self::Retract { .. } => "retract",
             Self::Snapshot { .. } => "snapshot",
             Self::Train { .. } => "train",
             Self::ValueRows { .. } => "value_rows",
@@ -333,6 +343,7 @@ impl Command {
             | Self::Contribute { datanet, .. }
             | Self::Gate { datanet, .. }
             | Self::Review { datanet, .. }
+            | Self::Retract { datanet, .. }
             | Self::Snapshot { datanet, .. }
             | Self::Train { datanet, .. }
             | Self::ValueRows { datanet, .. }

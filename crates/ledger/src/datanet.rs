@@ -41,6 +41,9 @@ pub struct Datanet {
     pub contributions: BTreeMap<u64, Contribution>,
     /// Contributions that still wait for the gates.
     pub ungated: BTreeSet<u64>,
+    /// Contributions that were taken back, and the entry in which each was.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub withdrawn: BTreeMap<u64, u64>,
     /// Snapshots by place.
     pub snapshots: BTreeMap<u64, Snapshot>,
     /// Models by place.
@@ -63,8 +66,11 @@ pub struct Datanet {
 pub struct Contributor {
     /// Records offered.
     pub records: u64,
-    /// Records that passed gates or review so far.
+    /// Records that passed gates or review so far and were not taken back.
     pub passed: u64,
+    /// Records that were taken back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withdrawn: u64,
     /// Records that a run has valued.
     pub valued: u64,
     /// What they were found to be worth, all runs together.
@@ -298,9 +304,16 @@ pub struct Roles {
 }
 
 impl Datanet {
-    /// The model that answers: that of the last closed valuation.
+    /// The model that answers: that of the last closed valuation none of whose records was taken back since.
     pub fn serving(&self) -> Option<u64> {
-        self.valuations.values().next_back().map(|valuation| valuation.model)
+        let whole = |model: &u64| self.models.get(model).is_some_and(|m| self.broken(m.snapshot).is_none());
+        self.valuations.values().rev().map(|valuation| valuation.model).find(whole)
+    }
+
+    /// The snapshot that the last run of the largest one valued.
+    pub(crate) fn covered(&self) -> Option<u64> {
+        let valuation = self.covering(u64::MAX)?;
+        self.models.get(&valuation.model).map(|model| model.snapshot)
     }
 
     /// Of the valuations before the place `before` in the log, the last one of the largest snapshot. Snapshots only
@@ -312,10 +325,10 @@ impl Datanet {
 
     /// Records that were offered since the snapshot that the last run valued, by author.
     pub(crate) fn fresh(&self) -> BTreeMap<&AccountId, u64> {
-        let model = self.covering(u64::MAX).and_then(|valuation| self.models.get(&valuation.model));
-        let valued = model.map_or(0, |model| model.snapshot);
+        let valued = self.covered().unwrap_or(0);
         let mut fresh: BTreeMap<&AccountId, u64> = BTreeMap::new();
-        for offered in self.contributions.range(valued..).map(|(_, offered)| offered) {
+        let since = self.contributions.range(valued..).filter(|(seq, _)| !self.withdrawn.contains_key(seq));
+        for offered in since.map(|(_, offered)| offered) {
             *fresh.entry(&offered.author).or_default() += u64::from(offered.records);
         }
         fresh
@@ -338,6 +351,10 @@ impl Datanet {
     pub(crate) fn tally(&mut self) -> &mut Epoch {
         self.epochs.entry(self.epoch).or_default()
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 pub(crate) fn decide_create(
@@ -380,6 +397,7 @@ pub(crate) fn create(
         contributors: BTreeMap::new(),
         contributions: BTreeMap::new(),
         ungated: BTreeSet::new(),
+        withdrawn: BTreeMap::new(),
         snapshots: BTreeMap::new(),
         models: BTreeMap::new(),
         staged: BTreeMap::new(),

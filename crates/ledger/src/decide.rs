@@ -10,7 +10,8 @@ use crate::limits::{ENTRY_BYTES_MAX, FRAME_BYTES_MAX, INTEGER_MAX, POSTING_BYTES
 use crate::refusal::{Refusal, require, require_field};
 use crate::state::State;
 use crate::{
-    account, audit, contribute, datanet, fund, gate, publish, review, serve, settle, snapshot, train, value,
+    account, audit, contribute, datanet, fund, gate, publish, retract, review, serve, settle, snapshot,
+    train, value,
 };
 
 /// What follows from a command at time `t` (milliseconds, not before the last entry's): the events to append, all or
@@ -122,6 +123,7 @@ fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Vec
             gate::decide(view, net, *contribution, held, &found)
         }
         Command::Review { contribution, index, .. } => review::decide(view, net, *contribution, *index),
+        Command::Retract { contribution, .. } => retract::decide(view, id, net, *contribution),
         Command::Snapshot { records, table, .. } => snapshot::decide(view, net, *records, table),
         Command::Train { snapshot, scores, .. } => train::decide(view, net, *snapshot, scores),
         Command::ValueRows { model, part, rows, .. } => value::decide_rows(view, net, *model, *part, rows),

@@ -38,6 +38,7 @@ pub(crate) fn decide(
 ) -> Result<Outcome, Refusal> {
     view.require_operator()?;
     let offered = net.contribution(contribution)?;
+    net.require_there(contribution)?;
     if let Some(gate) = &offered.gate {
         let seq = gate.seq;
         return Err(Refusal::rule(format!(

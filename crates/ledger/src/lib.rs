@@ -34,6 +34,7 @@ mod contribute;
 mod fund;
 mod gate;
 mod publish;
+mod retract;
 mod review;
 mod serve;
 mod settle;

@@ -18,6 +18,7 @@ pub(crate) fn decide(
     require(offered.author != *view.actor, || {
         Refusal::rule("nobody reviews their own records; leave this one to another reviewer")
     })?;
+    net.require_there(contribution)?;
     let gate = offered.gate.as_ref();
     require(gate.is_some_and(|gate| gate.held.contains(&index)), || {
         match gate.and_then(|gate| gate.reviewed.get(&index)) {

@@ -44,6 +44,7 @@ pub(crate) fn decide_answer(
     require(answering.valuation.is_some(), || {
         Refusal::rule(format!("model {model} has no closed valuation: there is nothing to split by"))
     })?;
+    net.require_whole(answering.snapshot)?;
     require_shares(net, answering.snapshot, shares)?;
 
     let held = Place::Held(id.clone());

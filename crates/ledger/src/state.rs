@@ -11,7 +11,9 @@ use crate::command::{Command, Intent};
 use crate::datanet::{Datanet, Model, Valuation};
 use crate::event::{Cause, Event};
 use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey};
-use crate::{audit, contribute, datanet, fund, gate, publish, review, serve, settle, snapshot, train, value};
+use crate::{
+    audit, contribute, datanet, fund, gate, publish, retract, review, serve, settle, snapshot, train, value,
+};
 
 /// All that the log says, folded. The same log gives the same state, bit for bit, on any machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,6 +226,7 @@ fn apply_in(net: &mut Datanet, seq: u64, actor: &AccountId, command: &Command) {
         Command::Review { contribution, index, pass, reason, .. } => {
             review::apply(net, seq, actor, *contribution, *index, *pass, reason);
         }
+        Command::Retract { contribution, .. } => retract::apply(net, seq, *contribution),
         Command::Snapshot { records, root, table, .. } => snapshot::apply(net, seq, *records, root, table),
         Command::Train { snapshot, weights, recipe, scores, .. } => {
             let model = Model {

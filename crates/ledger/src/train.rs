@@ -19,6 +19,7 @@ pub(crate) fn decide(
     let may = view.is_operator() || net.trainer == *view.actor;
     view.require_role(may, "the operator or the appointed trainer")?;
     require(net.snapshots.contains_key(&snapshot), || Refusal::not_found("snapshot", snapshot))?;
+    net.require_whole(snapshot)?;
     require_field(scores.len() <= SCORES_MAX, "scores", || {
         format!("has {} names; at most {SCORES_MAX} fit", scores.len())
     })?;

@@ -128,6 +128,7 @@ impl Datanet {
         if let Some(seq) = found.valuation {
             return Err(Refusal::rule(format!("model {model} was valued in entry {seq}; train another")));
         }
+        self.require_whole(found.snapshot)?;
         let snapshot = self.snapshots.get(&found.snapshot);
         snapshot.ok_or_else(|| Refusal::not_found("snapshot", found.snapshot))
     }

@@ -48,10 +48,14 @@ pub fn work(state: &State) -> Vec<Work> {
 fn due<'a>(id: &'a DatanetId, net: &'a Datanet) -> impl Iterator<Item = Work> + use<'a> {
     let gate = net.ungated.iter().map(|&contribution| Work::Gate { datanet: id.clone(), contribution });
     let snapshot = net.snapshots.keys().next_back();
-    let untrained = snapshot.filter(|&snapshot| net.models.values().all(|model| model.snapshot != *snapshot));
+    let whole = |snapshot: &&u64| net.broken(**snapshot).is_none();
+    let untrained = snapshot
+        .filter(whole)
+        .filter(|&snapshot| net.models.values().all(|model| model.snapshot != *snapshot));
     let train = untrained.map(|&snapshot| Work::Train { datanet: id.clone(), snapshot });
     let newest = net.models.iter().next_back();
-    let unvalued = newest.filter(|(_, model)| model.valuation.is_none());
+    let unvalued =
+        newest.filter(|(_, model)| model.valuation.is_none() && net.broken(model.snapshot).is_none());
     let value = unvalued.map(|(&model, _)| Work::Value { datanet: id.clone(), model });
     let answer = net.serving().into_iter().flat_map(move |model| {
         net.queries.keys().map(move |&query| Work::Answer { datanet: id.clone(), query, model })

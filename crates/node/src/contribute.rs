@@ -109,6 +109,7 @@ impl Node {
         if index >= offered.records {
             return Err(NodeError::not_found(format!("no record {index} in {contribution}")));
         }
+        self.require_there(net, contribution)?;
         let found = self.vault.reader().at(group(&offered.root), index)?;
         let found = found.ok_or_else(|| {
             NodeError::unavailable(format!(
@@ -119,8 +120,19 @@ impl Node {
         Ok(serde_json::from_slice(&found.content)?)
     }
 
+    /// Says so if the records of a contribution were taken back.
+    fn require_there(&self, net: &DatanetId, contribution: u64) -> Result<()> {
+        match self.datanet(net)?.withdrawn.get(&contribution) {
+            None => Ok(()),
+            Some(at) => Err(NodeError::not_found(format!(
+                "the records of contribution {contribution} were withdrawn in entry {at}, and erased"
+            ))),
+        }
+    }
+
     /// The records of the contribution at `seq`, in order, with their commitments.
     pub(crate) fn records_of(&self, net: &DatanetId, seq: u64) -> Result<Vec<PrivateRecord>> {
+        self.require_there(net, seq)?;
         let contribution = self.contribution(net, seq)?;
         let (group, count) = (group(&contribution.root), contribution.records as usize);
         let mut records: Vec<PrivateRecord> = Vec::with_capacity(count);
@@ -138,7 +150,7 @@ impl Node {
 }
 
 /// Where the vault keeps the records of a contribution: by its root, which is known before its place in the log.
-fn group(root: &Digest) -> u64 {
+pub(crate) fn group(root: &Digest) -> u64 {
     let (head, _) = root.0.split_at(8);
     u64::from_be_bytes(head.try_into().unwrap_or_default()) >> 1
 }

@@ -111,7 +111,7 @@ impl Node {
         let mut gates = Gates::new(config(&datanet.charter)?, &views).map_err(NodeError::invalid)?;
         let mut places = Vec::new();
         for (&seq, contribution) in &datanet.contributions {
-            if contribution.gate.is_none() {
+            if contribution.gate.is_none() || datanet.withdrawn.contains_key(&seq) {
                 continue;
             }
             let readings = self.readings(net, seq)?;

@@ -105,6 +105,7 @@ impl Node {
             home,
         };
         node.catch_up()?;
+        node.erase_withdrawn()?;
         Ok(node)
     }
 

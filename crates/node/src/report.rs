@@ -185,7 +185,7 @@ impl Node {
                 records: sums.records,
                 passed: sums.passed,
                 held,
-                rejected: sums.records.saturating_sub(sums.passed + held),
+                rejected: sums.records.saturating_sub(sums.passed + held + sums.withdrawn),
                 value_bits: value.value_microbits as f64 / MICRO,
                 se_bits: value.se_microbits as f64 / MICRO,
                 low_bits: value.low_microbits as f64 / MICRO,

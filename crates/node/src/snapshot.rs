@@ -53,6 +53,9 @@ impl Node {
         let datanet = self.datanet(net)?;
         let mut members = Vec::new();
         for (&contribution, offered) in datanet.contributions.range(..before) {
+            if datanet.withdrawn.get(&contribution).is_some_and(|&at| at < before) {
+                continue;
+            }
             let Some(gate) = offered.gate.as_ref().filter(|gate| gate.seq < before) else { continue };
             let verdicts = self.verdicts(net, contribution)?;
             let reviewed = |index: u32| gate.reviewed.get(&index).is_some_and(|r| r.pass && r.seq < before);

@@ -103,7 +103,7 @@ impl Node {
         let datanet = self.datanet(net)?;
         let charter = &datanet.charter;
         let mut pool = Vec::new();
-        for &contribution in datanet.contributions.keys() {
+        for &contribution in datanet.contributions.keys().filter(|seq| !datanet.withdrawn.contains_key(seq)) {
             for private in self.records_of(net, contribution)? {
                 let record: Record = serde_json::from_slice(&private.content)?;
                 let reading = Reading::of(&charter.task, &record);
@@ -195,6 +195,11 @@ impl Node {
                 .hint("restore the private folder of this home")
         })?;
         Ok(serde_json::from_slice(&self.tables.get(&found)?)?)
+    }
+
+    /// Deletes the weights of a model, if they are there.
+    pub(crate) fn erase_weights(&self, weights: &Digest) -> Result<()> {
+        Ok(self.tables.remove(&weights.0, WEIGHTS)?)
     }
 
     /// Stores a public JSON document; its name for the log.

@@ -90,6 +90,14 @@ impl Objects {
         }
     }
 
+    /// Deletes an object; one that is not there is no error.
+    pub(crate) fn delete(&self, path: &str) -> Result<(), Error> {
+        match block_on(self.store.delete(&self.location(path))) {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Name and size of every object below a folder, deep or not.
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, Error> {
         use futures_util::TryStreamExt as _;

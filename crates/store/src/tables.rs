@@ -130,6 +130,12 @@ impl TableStore {
         }
     }
 
+    /// Deletes the file of that hash and extension, if there is one.
+    pub fn remove(&self, sha256: &[u8; 32], extension: &str) -> Result<(), StoreError> {
+        let table = TableRef { sha256: *sha256, bytes: 0, extension: extension.to_owned() };
+        self.objects.delete(&table.path()).map_err(|error| failed("delete", &self.name(&table), &error))
+    }
+
     /// Every file, sorted by name. Files that no `put` finished are not listed.
     pub fn list(&self) -> Result<Vec<TableRef>, StoreError> {
         let found = self

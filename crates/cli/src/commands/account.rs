@@ -1,4 +1,4 @@
-//! `assay deposit`, `withdraw`, `balance`: money that comes in, goes out, and is there.
+//! `assay deposit`, `balance`: money that comes in, and is there.
 
 use assay_ledger::amount::{Amount, Place};
 use assay_ledger::command::Command;
@@ -34,27 +34,6 @@ pub(crate) struct DepositArgs {
     pub(super) at: At,
 }
 
-const WITHDRAW_EXAMPLES: &str = "\
-Examples:
-  assay withdraw 3.25 --as alice --reference payout-9";
-
-/// Pays money out.
-#[derive(clap::Args)]
-#[command(after_help = WITHDRAW_EXAMPLES, after_long_help = format!("{AMOUNTS}\n\n{WITHDRAW_EXAMPLES}"))]
-pub(crate) struct WithdrawArgs {
-    /// How much, in OPEN (12.5) or base units (12500000u)
-    #[arg(value_parser = amount)]
-    amount: Amount,
-    /// Who withdraws: name of a key
-    #[arg(long = "as", value_name = "NAME")]
-    actor: String,
-    /// Name of the payment outside; each counts once
-    #[arg(long, value_name = "REF")]
-    reference: Code,
-    #[command(flatten)]
-    pub(super) at: At,
-}
-
 const BALANCE_EXAMPLES: &str = "\
 Examples:
   assay balance
@@ -81,28 +60,7 @@ pub(super) fn deposit(args: &DepositArgs) -> Result<Said, Failure> {
     moved(&session, entry, &account, "was credited to", args.amount)
 }
 
-pub(super) fn withdraw(args: &WithdrawArgs) -> Result<Said, Failure> {
-    let mut session = args.at.open()?;
-    let key = session.key(&args.actor)?;
-    let account = session.node.account(&key)?;
-    let free = session.node.state().balances().at(&Place::User(account.clone()));
-    if free < args.amount {
-        return Err(Failure::refused(format!(
-            "{} has {} free, and asks for {}",
-            args.actor,
-            money(free),
-            money(args.amount)
-        ))
-        .hint(
-            "what is earned and not proven yet, and bonds, cannot be withdrawn; `assay balance` shows them",
-        ));
-    }
-    let command = Command::Withdraw { amount: args.amount, reference: args.reference.clone() };
-    let entry = session.node.act(&key, command)?;
-    moved(&session, entry, &account, "was paid out to", args.amount)
-}
-
-fn moved(
+pub(super) fn moved(
     session: &Session,
     entry: u64,
     account: &AccountId,

@@ -170,6 +170,7 @@ fn in_words(session: &Session, command: &Command) -> String {
             let did = if *pass { "passes" } else { "rejected" };
             format!("{contribution}/{index} {did}: {reason}")
         }
+        Command::Retract { contribution, reason, .. } => format!("contribution {contribution}: {reason}"),
         Command::Snapshot { records, .. } => plural(*records, "record"),
         Command::Train { snapshot, .. } => format!("of snapshot {snapshot}"),
         Command::ValueRows { model, rows, .. } => format!("of model {model}: {} contributors", rows.len()),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use assay_ledger::amount::{Amount, Place};
 use assay_ledger::command::{Benchmark, Command, Intent, Score, Share, Signed, ValueRow};
+use assay_ledger::datanet::Contribution;
 use assay_ledger::decide::decide;
 use assay_ledger::event::Event;
 use assay_ledger::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey, TableRef};
@@ -337,9 +338,12 @@ pub fn check_invariants(state: &State) {
     for (id, net) in state.datanets() {
         let open: u128 = net.queries.values().map(|query| query.price.units()).sum();
         assert_eq!(state.balance(&Place::Held(id.clone())), open as i128, "held is what open questions paid");
-        let passed: u64 = net.contributions.values().map(|c| u64::from(c.passed())).sum();
+        let there = |seq: &u64| !net.withdrawn.contains_key(seq);
+        let standing = net.contributions.iter().filter(|(seq, _)| there(seq));
+        let passed: u64 = standing.map(|(_, c)| u64::from(c.passed())).sum();
         assert_eq!(passed, net.passed(), "passed by contribution and by contributor agree");
-        let ungated = net.contributions.iter().filter(|(_, c)| c.gate.is_none()).map(|(&seq, _)| seq);
+        let waits = |(seq, c): &(&u64, &Contribution)| c.gate.is_none() && there(seq);
+        let ungated = net.contributions.iter().filter(waits).map(|(&seq, _)| seq);
         assert!(ungated.eq(net.ungated.iter().copied()));
         for epoch in net.epochs.values() {
             let roles = &epoch.credited;

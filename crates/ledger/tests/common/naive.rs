@@ -82,6 +82,19 @@ impl Naive {
                 self.offered.entry(net.clone()).or_default().push((seq, actor.clone(), stake));
                 *self.liability.entry(net).or_default().entry(actor).or_default() += stake;
             }
+            Command::Retract { contribution, .. } => {
+                let offered = self.offered.get_mut(&net).unwrap();
+                let at = offered.iter().position(|(seq, ..)| seq == contribution).unwrap();
+                let (_, author, stake) = offered.remove(at);
+                if *contribution > self.covered.get(&net).copied().unwrap_or(0) {
+                    let place = format!("bond/{net}/{author}");
+                    let bond = self.at(&place);
+                    let liability = self.liability.entry(net).or_default().entry(author.clone()).or_default();
+                    *liability = liability.saturating_sub(stake);
+                    let back = bond.saturating_sub(*liability).min(stake);
+                    self.go(&place, &format!("user/{author}"), back);
+                }
+            }
             Command::Review { .. } => *self.decisions.entry(net).or_default().entry(actor).or_default() += 1,
             Command::Train { snapshot, .. } => {
                 self.snapshots.insert(seq, *snapshot);

@@ -178,7 +178,10 @@ impl Tables {
         net: &DatanetId,
         state: &'a State,
     ) -> impl Iterator<Item = (u64, u32, Digest)> + 'a {
-        let contributions = state.datanet(net).into_iter().flat_map(|net| net.contributions.keys());
+        let contributions = state
+            .datanet(net)
+            .into_iter()
+            .flat_map(|net| net.contributions.keys().filter(|seq| !net.withdrawn.contains_key(seq)));
         contributions.flat_map(|seq| {
             let commitments = self.commitments.get(seq).map(Vec::as_slice).unwrap_or_default();
             let passed = self.passed.get(seq).into_iter().flatten();

@@ -22,6 +22,9 @@ fn a_table_is_found_by_its_hash() {
     assert_eq!(reopened.list().unwrap(), both);
     assert_eq!(reopened.get(&table).unwrap(), "abc");
     assert!(reopened.exists(&table).unwrap());
+    reopened.remove(&table.sha256, "parquet").unwrap();
+    reopened.remove(&table.sha256, "parquet").unwrap();
+    assert!(!store.exists(&table).unwrap() && !folder.path().join(name).exists());
 }
 
 #[test]
