@@ -42,34 +42,46 @@ impl Balances {
     #[must_use]
     pub(crate) fn transfer(&mut self, posting: &Posting) -> bool {
         let Posting { from, to, amount } = posting;
-        let after = |place: &Place, given: bool| match (place, given) {
-            (Place::External, true) => self.total.checked_add(*amount),
-            (Place::External, false) => self.total.checked_sub(*amount),
-            (inside, true) => self.at(inside).checked_sub(*amount),
-            (inside, false) => self.at(inside).checked_add(*amount),
+        let given = match from {
+            Place::External => self.grow(*amount),
+            inside => self.take(inside, *amount),
         };
-        let (Some(left), Some(arrived)) = (after(from, true), after(to, false)) else {
-            return false;
-        };
-        if from != to {
-            self.set(from, left);
-            self.set(to, arrived);
+        if given {
+            match to {
+                // What is inside is part of the total: the total has as much.
+                Place::External => self.total = self.total.saturating_sub(*amount),
+                inside => self.give(inside, *amount),
+            }
+        }
+        given
+    }
+
+    fn grow(&mut self, amount: Amount) -> bool {
+        let total = self.total.checked_add(amount);
+        self.total = total.unwrap_or(self.total);
+        total.is_some()
+    }
+
+    fn take(&mut self, place: &Place, amount: Amount) -> bool {
+        let Some(there) = self.inside.get_mut(place) else { return amount.is_zero() };
+        let Some(left) = there.checked_sub(amount) else { return false };
+        *there = left;
+        if left.is_zero() {
+            self.inside.remove(place);
         }
         true
     }
 
-    fn set(&mut self, place: &Place, amount: Amount) {
-        match place {
-            Place::External => self.total = amount,
-            inside if amount.is_zero() => {
-                self.inside.remove(inside);
+    /// A balance is below the bound of all money, since the total is.
+    fn give(&mut self, place: &Place, amount: Amount) {
+        if amount.is_zero() {
+            return;
+        }
+        match self.inside.get_mut(place) {
+            Some(there) => *there = there.saturating_add(amount),
+            None => {
+                self.inside.insert(place.clone(), amount);
             }
-            inside => match self.inside.get_mut(inside) {
-                Some(there) => *there = amount,
-                None => {
-                    self.inside.insert(inside.clone(), amount);
-                }
-            },
         }
     }
 }

@@ -114,7 +114,8 @@ fn outcomes(view: &View<'_>, command: &Command) -> Result<Vec<Outcome>, Refusal>
 }
 
 fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Vec<Outcome>, Refusal> {
-    let net = view.net(id)?;
+    // Named as the state names it, so that places compare by where the name lies.
+    let (id, net) = view.named(id)?;
     let outcome = match command {
         Command::Appoint { account, .. } => datanet::decide_appoint(view, net, account),
         Command::Contribute { records, table, .. } => contribute::decide(view, id, net, *records, table),
@@ -157,9 +158,9 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn net(&self, id: &DatanetId) -> Result<&'a Datanet, Refusal> {
-        let net = self.state.datanet(id);
-        net.ok_or_else(|| Refusal::not_found("datanet", id))
+    pub(crate) fn named(&self, id: &DatanetId) -> Result<(&'a DatanetId, &'a Datanet), Refusal> {
+        let found = self.state.datanets.get_key_value(id);
+        found.ok_or_else(|| Refusal::not_found("datanet", id))
     }
 
     pub(crate) fn is_operator(&self) -> bool {
