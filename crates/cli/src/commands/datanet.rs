@@ -194,10 +194,12 @@ fn in_words(session: &Session, id: &DatanetId, net: &Datanet, news: &str) -> Str
         line("audit", format!("rank agreement of at least {}{waits}", fixed(least, 2)));
     }
     let held = net.held().count() as u64;
+    let withdrawn: u64 = net.contributors.values().map(|contributor| contributor.withdrawn).sum();
+    let gone = if withdrawn > 0 { format!(", {} withdrawn", count(withdrawn)) } else { String::new() };
     line(
         "records",
         format!(
-            "{} passed, {} held, {} waiting for the gates, from {}",
+            "{} passed, {} held, {} waiting for the gates{gone}, from {}",
             count(net.passed()),
             count(held),
             count(net.ungated.len() as u64),
@@ -224,10 +226,19 @@ fn model(net: &Datanet) -> String {
             format!("entry {newest}, valued, answers questions")
         }
         (Some(newest), Some(serving)) => {
-            format!("entry {newest}, not valued; entry {serving} answers questions")
+            let why = if is_broken(net, *newest) { "its records were withdrawn" } else { "not valued" };
+            format!("entry {newest}, {why}; entry {serving} answers questions")
+        }
+        (Some(newest), None) if is_broken(net, *newest) => {
+            format!("entry {newest}, some of its records were withdrawn: nothing answers until the next")
         }
         (Some(newest), None) => format!("entry {newest}, not valued yet"),
     }
+}
+
+/// Whether records that a model was trained on were taken back since.
+fn is_broken(net: &Datanet, model: u64) -> bool {
+    net.models.get(&model).is_some_and(|model| net.broken(model.snapshot).is_some())
 }
 
 fn asked(net: &Datanet) -> u64 {
@@ -238,7 +249,9 @@ fn asked(net: &Datanet) -> u64 {
 fn next(session: &Session, id: &DatanetId, net: &Datanet) -> String {
     let due: Vec<Work> = work(session.node.state());
     let is_due = |is: fn(&Work, &DatanetId) -> bool| due.iter().any(|w| is(w, id));
-    let newest = net.snapshots.values().next_back().map_or(0, |s| s.records);
+    let newest = net.snapshots.iter().next_back();
+    let broken = newest.is_some_and(|(&seq, _)| net.broken(seq).is_some());
+    let newest = newest.map_or(0, |(_, snapshot)| snapshot.records);
     let held = net.held().count();
     if is_due(|w, id| matches!(w, Work::Value { datanet, .. } if datanet == id)) {
         format!("assay value --net {id}")
@@ -248,7 +261,7 @@ fn next(session: &Session, id: &DatanetId, net: &Datanet) -> String {
         format!("assay contribute FILE --net {id} --as NAME")
     } else if held > 0 {
         format!("assay review next --net {id}")
-    } else if net.passed() > newest || !net.ungated.is_empty() {
+    } else if net.passed() > newest || broken || !net.ungated.is_empty() {
         format!("assay snapshot --net {id}")
     } else if asked(net) > 0 {
         format!("assay settle --net {id}")

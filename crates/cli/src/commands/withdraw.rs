@@ -125,7 +125,8 @@ fn in_words(session: &Session, net: &DatanetId, taken: &[Retracted]) -> Result<S
     let passed: u64 = taken.iter().map(|one| one.passed).sum();
     let stopped: Vec<String> = taken.iter().filter_map(|one| one.stopped).map(|m| m.to_string()).collect();
     let models = match (stopped.is_empty(), last.serving) {
-        (true, _) => "no model that answers was trained on them".to_owned(),
+        (true, Some(_)) => "no model that answers was trained on them".to_owned(),
+        (true, None) => "nothing answers at present; the next will do without them".to_owned(),
         (false, Some(model)) => {
             format!("model {} was trained on them and is gone; model {model} answers now", stopped.join(", "))
         }
