@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use assay_node::records::RecordError;
@@ -57,6 +58,12 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Says on stderr that the file of a key lets others read it, and what to do.
+pub(crate) fn warn_exposed(file: &Path) {
+    let file = file.display();
+    eprintln!("warning: {file} is a key and open to other users\n  hint: chmod 600 {file}");
 }
 
 /// Reports the outcome of a command.

@@ -16,6 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assay_ledger::limits::ORIGIN_BYTES_MAX;
+use assay_store::files::open_to_others;
 use assay_tlog::Policy;
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
@@ -238,6 +239,12 @@ impl Home {
         }
     }
 
+    /// Files of keys that others than their owner may read.
+    pub fn exposed_keys(&self) -> Result<Vec<PathBuf>> {
+        let files = self.key_names()?.into_iter().map(|name| self.keys().join(format!("{name}.key")));
+        Ok(files.filter(|file| open_to_others(file)).collect())
+    }
+
     /// Names of all keys, sorted.
     pub fn key_names(&self) -> Result<Vec<String>> {
         let folder = self.keys();
@@ -333,5 +340,9 @@ mod tests {
         let home = Home::init(&dir.path().join("home"), None).unwrap();
         let mode = fs::metadata(home.key_path(OPERATOR).unwrap()).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0);
+        assert!(home.exposed_keys().unwrap().is_empty());
+        let path = home.key_path(LOG).unwrap();
+        owner_only(&path, 0o640).unwrap();
+        assert_eq!(home.exposed_keys().unwrap(), [path]);
     }
 }

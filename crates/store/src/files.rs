@@ -62,6 +62,20 @@ pub fn create_folder(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Whether others than its owner may read or write the file: a secret should not let them. Never where there are no modes.
+pub fn open_to_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// Makes the names in a folder durable. Only Unix lets a folder be synced; elsewhere this does nothing.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     if cfg!(unix) {

@@ -7,7 +7,7 @@ use assay_ledger::ids::{AccountId, DatanetId, PublicKey};
 use assay_node::{Home, LOG, Node, NodeError};
 use ed25519_dalek::SigningKey;
 
-use crate::output::Failure;
+use crate::output::{Failure, warn_exposed};
 
 /// Flags that every command of a node has.
 #[derive(clap::Args)]
@@ -37,7 +37,9 @@ fn home(dir: Option<&PathBuf>) -> Result<Home, Failure> {
         Failure::refused("no home is named")
             .hint("give --home DIR or set ASSAY_HOME; `assay init DIR` makes a home")
     })?;
-    Ok(Home::open(dir)?)
+    let home = Home::open(dir)?;
+    home.exposed_keys()?.iter().for_each(|file| warn_exposed(file));
+    Ok(home)
 }
 
 /// Accounts of the keys in a home. The key that signs checkpoints opens none.

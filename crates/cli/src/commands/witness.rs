@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
+use assay_store::files::open_to_others;
 use assay_tlog::VerifierKey;
 use assay_web::text::plural_of;
 use assay_witness::{Witness, WitnessError, WitnessedLog};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Said;
 use super::verify::log_key;
-use crate::output::{Failure, print};
+use crate::output::{Failure, print, warn_exposed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,7 +85,12 @@ impl At {
     }
 
     fn open(&self) -> Result<Witness, Failure> {
-        Witness::open(self.home()?).map_err(failure)
+        let home = self.home()?;
+        let key = home.join(assay_witness::KEY_FILE);
+        if open_to_others(&key) {
+            warn_exposed(&key);
+        }
+        Witness::open(home).map_err(failure)
     }
 }
 

@@ -5,6 +5,7 @@ mod community;
 mod docs;
 mod gate;
 mod help;
+mod keys;
 mod log;
 mod path;
 mod refused;
