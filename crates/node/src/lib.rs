@@ -48,7 +48,7 @@ pub use fit::{Answers, Fitted};
 pub use gate::{Original, Rehearsed, VerdictRow, mask, rehearse, unmasked};
 pub use home::{Home, LOG, OPERATOR, Places};
 pub use migrate::{Migrated, migrate};
-pub use node::{CHECKPOINT, LOG_KEY, Node};
+pub use node::{CHECKPOINT, Clock, Ground, LOG_KEY, Node};
 pub use receipt::{About, Opening, Proven, Receipt, ReceiptHolds, ReceiptKind, Wanted};
 pub use report::{REPORT, ReportOptions};
 pub use retract::Retracted;

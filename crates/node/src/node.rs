@@ -41,6 +41,36 @@ const THREADED_BATCH: usize = 8;
 /// Version of the state image; another one is not read.
 const IMAGE_VERSION: u32 = 1;
 
+/// Milliseconds since 1970.
+pub type Clock = Box<dyn Fn() -> u64 + Send>;
+
+/// What a node stands on.
+pub struct Ground {
+    /// The log.
+    pub events: EventStore,
+    /// Contents and salts of records.
+    pub vault: Vault,
+    /// All tables, public or not yet.
+    pub tables: TableStore,
+    /// What a stranger gets.
+    pub public: PublicFiles,
+    /// The only clock that the log knows; it may jump.
+    pub clock: Clock,
+}
+
+impl Ground {
+    /// The places that a home names, and the clock of the machine.
+    pub fn of(home: &Home) -> Result<Self> {
+        Ok(Self {
+            events: EventStore::open_at(&home.log_address())?,
+            vault: Vault::open_at(&home.vault_address())?,
+            tables: TableStore::open(&home.tables_address())?,
+            public: PublicFiles::open(&home.public_address())?,
+            clock: Box::new(now),
+        })
+    }
+}
+
 /// A running node.
 pub struct Node {
     home: Home,
@@ -51,6 +81,7 @@ pub struct Node {
     /// All tables, public or not yet.
     pub(crate) tables: TableStore,
     pub(crate) public: PublicFiles,
+    clock: Clock,
     pub(crate) edge: Edge,
     /// The checkpoint that this node made public last, which covers what the edge covers.
     pub(crate) shown: Option<StoredCheckpoint>,
@@ -80,10 +111,13 @@ impl Node {
     /// Opens the node of a home: loads the newest state image, folds what came after, and publishes what a crash
     /// may have left unpublished.
     pub fn open(home: Home) -> Result<Self> {
-        let events = EventStore::open_at(&home.log_address())?;
-        let vault = Vault::open_at(&home.vault_address())?;
-        let tables = TableStore::open(&home.tables_address())?;
-        let public = PublicFiles::open(&home.public_address())?;
+        let ground = Ground::of(&home)?;
+        Self::open_on(home, ground)
+    }
+
+    /// The same on other ground than the home names.
+    pub fn open_on(home: Home, ground: Ground) -> Result<Self> {
+        let Ground { events, vault, tables, public, clock } = ground;
         let operator = home.key(OPERATOR)?;
         let log_key = SignerKey::from_seed(home.origin(), &home.key(LOG)?.to_bytes())?;
         let (state, imaged) = load(&events, home.origin())?;
@@ -94,6 +128,7 @@ impl Node {
             vault,
             tables,
             public,
+            clock,
             edge: Edge::default(),
             shown: None,
             quorum: if home.is_frozen() { None } else { home.witness_policy()?.map(Quorum::new) },
@@ -292,7 +327,7 @@ impl Node {
     /// The place of a command, and the events to append for it: none if the log has them already.
     fn decided(&self, signed: &Signed, checked: bool) -> Result<(u64, Vec<Event>)> {
         let decide = if checked { decide_verified } else { decide };
-        match decide(&self.state, now().max(self.state.t()), signed) {
+        match decide(&self.state, (self.clock)().max(self.state.t()), signed) {
             Ok(events) => {
                 self.require_tables(&signed.intent.command)?;
                 Ok((self.state.size(), events))
@@ -358,7 +393,7 @@ pub(crate) fn new_entry(event: &Event) -> Result<NewEntry> {
     Ok(NewEntry { bytes, keys })
 }
 
-/// Milliseconds since 1970: the only clock that the log knows, read here and nowhere else.
+/// The clock of the machine, read here and nowhere else.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
 }

@@ -35,7 +35,8 @@ pub(crate) struct Edge {
 impl Node {
     /// Brings the public folder up to the log, from whatever a crash or a person left of it.
     pub(crate) fn catch_up(&mut self) -> Result<()> {
-        self.public.write_once(LOG_KEY, format!("{}\n", self.log_key.verifier()).as_bytes())?;
+        let key = format!("{}\n", self.log_key.verifier());
+        self.public.write_once(LOG_KEY, key.as_bytes()).map_err(|e| NodeError::from(e).hint(REMAKE))?;
         let (edge, signed) = self.public_edge()?;
         self.edge = edge;
         if let Some(signed) = signed {

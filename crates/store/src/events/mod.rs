@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Place, StoreError};
 pub use read::{EventReader, Scan};
+pub use rows::{EntryRow, Rows};
 
 /// Largest entry, in bytes: the 16-bit length of the entry bundles of C2SP tlog-tiles.
 pub const ENTRY_BYTES_MAX: usize = 65_535;
@@ -123,6 +124,11 @@ impl EventStore {
                 Ok(Self { reader: EventReader { rows: Box::new(postgres::PostgresRows::open_writer(url)?) } })
             }
         }
+    }
+
+    /// The log in any database.
+    pub fn new(rows: Box<dyn Rows>) -> Self {
+        Self { reader: EventReader { rows } }
     }
 
     /// All that can be read. Reading fails too once a write has failed ([`StoreError::Poisoned`]).

@@ -5,10 +5,10 @@ use super::{AppendError, NewEntry, StateImage, StoredCheckpoint};
 use crate::StoreError;
 
 /// A row of the log: its number, its leaf hash, its bytes.
-pub(super) type EntryRow = (i64, Vec<u8>, Vec<u8>);
+pub type EntryRow = (i64, Vec<u8>, Vec<u8>);
 
-/// One log in one database.
-pub(super) trait Rows: Send {
+/// One log in one database. Writes are durable before they are answered.
+pub trait Rows: Send {
     /// Where it is, for messages; never a secret.
     fn place(&self) -> String;
 
