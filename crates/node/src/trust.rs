@@ -1,5 +1,6 @@
 //! Whom a reader of checkpoints trusts: the key of a log, or a policy that asks for witnesses too.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use assay_tlog::{MAX_POLICY_BYTES, Policy, TrustError, Trusted, VerifierKey};
@@ -52,10 +53,13 @@ impl Trust {
 
 /// Reads a policy file (c2sp.org/tlog-policy).
 pub fn read_policy(path: &Path) -> Result<Policy> {
-    let length = std::fs::metadata(path).map_err(|e| NodeError::file(path, &e))?.len();
-    if length > MAX_POLICY_BYTES as u64 {
-        return Err(NodeError::invalid(format!("{}: {length} bytes are no policy", path.display())));
+    // What is read is bounded, whatever the file says of its length.
+    let mut bytes = Vec::new();
+    let most = MAX_POLICY_BYTES as u64;
+    let read = std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+    read.map_err(|e| NodeError::file(path, &e))?;
+    if bytes.len() as u64 > most {
+        return Err(NodeError::invalid(format!("{}: more than {most} bytes are no policy", path.display())));
     }
-    let bytes = std::fs::read(path).map_err(|e| NodeError::file(path, &e))?;
     Policy::parse(&bytes).map_err(|e| NodeError::invalid(format!("{}: {e}", path.display())))
 }
