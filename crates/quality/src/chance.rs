@@ -6,6 +6,12 @@
 //! how often an honest record will. The likelihood ratio of a score is its frequency among copies over that, and never falls as the score
 //! rises (pooling adjacent violators: Ayer and others 1955).
 //!
+//! The more texts there are, the more often two meet by chance; how much more often differs. Were texts drawn independently, the best of
+//! g times as many would be below a score with the g-th power of the probability; but texts that are alike because they belong
+//! together do not become more as others are added. So what records of senders in good standing meet is counted ([`Seen`]), and
+//! chance is what was seen, never below that among the items nor above that of independent texts: who floods a
+//! datanet moves it between these two and no further.
+//!
 //! The score is a logistic regression and [`COPIES`] a histogram, both of edited copies (words dropped, moved, replaced, mistyped,
 //! added) and of honest nearest neighbours in six communities of Banking77, HWU64, SciCite and MedQuAD.
 
@@ -32,6 +38,10 @@ const LEAST: f64 = 500.0;
 /// not say.
 const PASSAGE_COPIES: f64 = 0.3;
 const PASSAGE: (f64, f64) = (0.1, 20.0);
+/// Records that the law of independent texts counts for, beside those that were seen.
+const LAW_WEIGHT: f64 = 40.0;
+/// Records seen from which older ones count half.
+const SEEN_MAX: u32 = 20_000;
 /// Bounds of a ratio: one record proves neither honesty nor theft.
 const RATIO: (f64, f64) = (0.05, 1000.0);
 
@@ -84,21 +94,28 @@ impl Chance {
         Chance { honest: honest.map(|count| count / whole), passage, texts: texts.max(1) as f64 }
     }
 
-    /// The likelihood ratios of all scores, for a text that is compared with `texts` others: the best of twice as many is no better than a
-    /// score with the square of the probability.
-    pub(crate) fn ratios(&self, texts: usize) -> Scale {
-        let quarters = (4.0 * (texts as f64).max(LEAST) / self.texts).ceil() as u32;
-        let (mut below, mut sum) = (0.0, 0.0);
-        let honest = self.honest.map(|share| {
-            sum += share;
-            let most = quarter_powers(f64::min(sum, 1.0), quarters);
-            let share = most - below;
-            below = most;
-            share
-        });
+    /// The likelihood ratios of all scores, for a text that is compared with `texts` others.
+    pub(crate) fn ratios(&self, texts: usize, seen: &Seen) -> Scale {
+        let mut before = 0.0;
+        let honest = self.below(texts, seen).map(|below| below - std::mem::replace(&mut before, below));
         // Where there is next to nothing to copy, not having copied proves nothing.
         let least = 1.0 - texts as f64 / FEW;
         Scale(rising(&COPIES, &honest).map(|ratio| ratio.max(least)))
+    }
+
+    /// How often the best score of an honest text among so many is in an interval or below it.
+    fn below(&self, texts: usize, seen: &Seen) -> [f64; BINS] {
+        let quarters = (4.0 * (texts as f64).max(LEAST) / self.texts).ceil() as u32;
+        let all = f64::from(seen.all()) + LAW_WEIGHT;
+        let (mut items, mut records) = (0.0, 0);
+        std::array::from_fn(|bin| {
+            items += self.honest[bin];
+            records += seen.0[bin];
+            let items = f64::min(items, 1.0);
+            let independent = quarter_powers(items, quarters);
+            let share = (f64::from(records) + LAW_WEIGHT * independent) / all;
+            share.clamp(independent, items.max(independent))
+        })
     }
 
     /// The likelihood ratio of a text most of which is a passage of one of `texts` others.
@@ -111,6 +128,24 @@ impl Chance {
     pub(crate) fn holds(&self, all: bool) -> f64 {
         let rate = if all { self.passage.all } else { self.passage.much };
         (PASSAGE_COPIES / rate).clamp(1.0, RATIO.1)
+    }
+}
+
+/// The best scores of the latest records of senders in good standing, with records of others: how many are in each interval.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Seen([u32; BINS]);
+
+impl Seen {
+    /// Takes in a record; `None` where nothing matched.
+    pub(crate) fn count(&mut self, score: Option<f64>) {
+        self.0[bin(score)] += 1;
+        if self.all() >= SEEN_MAX {
+            self.0.iter_mut().for_each(|count| *count /= 2);
+        }
+    }
+
+    fn all(&self) -> u32 {
+        self.0.iter().sum()
     }
 }
 
@@ -169,20 +204,58 @@ fn rising(above: &[f64; BINS], below: &[f64; BINS]) -> [f64; BINS] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    const NONE_SEEN: &Seen = &Seen([0; BINS]);
 
     #[test]
     fn ratios_rise_and_fall_with_chance() {
-        let rare = Chance::learn(&vec![None; 2_000], Passage::default(), 2_000).ratios(2_000);
-        let often = Chance::learn(&vec![Some(2.5); 2_000], Passage::default(), 2_000).ratios(2_000);
+        let rare = Chance::learn(&vec![None; 2_000], Passage::default(), 2_000).ratios(2_000, NONE_SEEN);
+        let often =
+            Chance::learn(&vec![Some(2.5); 2_000], Passage::default(), 2_000).ratios(2_000, NONE_SEEN);
         assert!(
             rare.0.windows(2).all(|two| two[0] <= two[1]) && often.0.windows(2).all(|two| two[0] <= two[1])
         );
         assert!(rare.ratio(Some(2.5)) > 100.0 * often.ratio(Some(2.5)));
         assert!(rare.ratio(None) < 0.1 && rare.ratio(Some(99.0)) == RATIO.1);
         let few = Chance::learn(&[], Passage::default(), 1_000);
-        assert!(few.ratios(10).ratio(Some(3.5)) > few.ratios(10_000).ratio(Some(3.5)));
+        assert!(few.ratios(10, NONE_SEEN).ratio(Some(3.5)) > few.ratios(10_000, NONE_SEEN).ratio(Some(3.5)));
         assert!((quarter_powers(0.3, 9) - 0.3_f64.powf(2.25)).abs() < 1e-12);
-        assert!(few.ratios(usize::MAX).0.iter().all(|ratio| ratio.is_finite()));
+        assert!(few.ratios(usize::MAX, NONE_SEEN).0.iter().all(|ratio| ratio.is_finite()));
+    }
+
+    #[test]
+    fn what_was_seen_goes_before_what_was_expected() {
+        let items: Vec<Option<f64>> = (0..2_000).map(|at| (at % 200 == 0).then_some(4.5)).collect();
+        let chance = Chance::learn(&items, Passage::default(), 2_000);
+        let (copy, texts) = (Some(4.5), 1_000_000);
+        let of = |score: Option<f64>, records: usize| {
+            let mut seen = Seen::default();
+            (0..records).for_each(|_| seen.count(score));
+            chance.ratios(texts, &seen).ratio(copy)
+        };
+        assert!(of(None, 0) < 2.0 && of(None, 100_000) > 20.0, "{} {}", of(None, 0), of(None, 100_000));
+        assert!(of(copy, 100_000) < 2.0);
+    }
+
+    proptest! {
+        #[test]
+        fn chance_is_between_that_of_the_items_and_that_of_independent_texts(
+            items in prop::collection::vec(prop::option::of(-9.0..9.0), 0..60),
+            seen in prop::collection::vec(prop::option::of(-9.0..9.0), 0..200),
+            growth in 1..4_000_usize,
+        ) {
+            let size = items.len().max(LEAST as usize);
+            let chance = Chance::learn(&items, Passage::default(), size);
+            let mut counted = Seen::default();
+            seen.iter().for_each(|&score| counted.count(score));
+            let below = chance.below(size * growth, &counted);
+            let (least, most) = (chance.below(size * growth, NONE_SEEN), chance.below(size, NONE_SEEN));
+            prop_assert!(below.windows(2).all(|two| two[0] <= two[1]) && (below[BINS - 1] - 1.0).abs() < 1e-9);
+            for bin in 0..BINS {
+                prop_assert!(least[bin] <= below[bin] + 1e-12 && below[bin] <= most[bin] + 1e-12);
+            }
+        }
     }
 
     #[test]

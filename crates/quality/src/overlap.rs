@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::chance::{Chance, Passage, Scale, same_content, score};
+use crate::chance::{Chance, Passage, Scale, Seen, same_content, score};
 use crate::config::{Degree, GateConfig, LabelRule};
 use crate::near::NearIndex;
 use crate::normalise::{ContentKey, normalise};
@@ -80,7 +80,7 @@ impl BenchmarkIndex {
             gram_counts: Vec::new(),
             scale,
             chance: Chance::learn(&[], Passage::default(), 0),
-            ratios: Chance::learn(&[], Passage::default(), 0).ratios(0),
+            ratios: Chance::learn(&[], Passage::default(), 0).ratios(0, &Seen::default()),
             topic,
         };
         let sketches: Vec<Option<Sketch>> =
@@ -126,7 +126,7 @@ impl BenchmarkIndex {
             passages.all += f64::from(most >= config.benchmark.reject_containment);
         }
         self.chance = Chance::learn(&best, passages, sketches.len());
-        self.ratios = self.chance.ratios(sketches.len());
+        self.ratios = self.chance.ratios(sketches.len(), &Seen::default());
     }
 
     /// Every shingle that two items share, as both pairs of these, ascending: what a record with one of the items would have in common

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use crate::chance::{same_content, score};
+use crate::chance::{Seen, same_content, score};
 use crate::config::{ConfigError, Degree, GateConfig};
 use crate::cost::{Clock, Costs, Stage, Watch};
 use crate::near::NearIndex;
@@ -42,6 +42,8 @@ pub struct Gates {
     /// Row number to original.
     row_owners: Vec<u32>,
     senders: Senders,
+    /// What records of senders in good standing were like.
+    seen: Seen,
     /// Everything that was offered, seeds included.
     history: Vec<Entry>,
     clock: Option<Clock>,
@@ -113,6 +115,7 @@ impl Gates {
             rows,
             row_owners: Vec::new(),
             senders: Senders::default(),
+            seen: Seen::default(),
             history: Vec::new(),
             clock: None,
             costs: Costs::default(),
@@ -280,7 +283,7 @@ impl Gates {
         Some(self.senders.number(name))
     }
 
-    fn gather(&self, sender: Option<u32>, record: &RecordView<'_>, content: &Content) -> Grounds {
+    fn gather(&mut self, sender: Option<u32>, record: &RecordView<'_>, content: &Content) -> Grounds {
         let Content { key, ref sketch, text, benchmark, manner: (filler, topic) } = *content;
         let ratios = |copy: f64, repeat: f64| -> Ratios {
             let mut ratios = NO_EVIDENCE;
@@ -340,7 +343,7 @@ impl Gates {
     }
 
     /// The originals that a text is like; where records also carry rows, these must be near as well.
-    fn like_texts(&self, sketch: &Sketch, record: &RecordView<'_>, sender: Option<u32>) -> Likenesses {
+    fn like_texts(&mut self, sketch: &Sketch, record: &RecordView<'_>, sender: Option<u32>) -> Likenesses {
         let label = &self.config.schema.label;
         let mut likenesses = Likenesses::default();
         let mut alike = 0;
@@ -365,8 +368,11 @@ impl Gates {
         });
         likenesses.prefer_own();
         let texts = self.text_owners.len();
-        let ratios = self.benchmark.chance().ratios(texts);
+        let ratios = self.benchmark.chance().ratios(texts, &self.seen);
         likenesses.ratios = likenesses.best.map(|best| ratios.ratio(best.map(|(score, _)| score)));
+        if sender.is_some_and(|number| self.senders.get(number).is_in_good_standing()) {
+            self.seen.count(likenesses.best[0].map(|(score, _)| score));
+        }
         if let Some((owner, part)) = self.passage(sketch, record) {
             let passage = self.found(owner, part, Some(Degree::Possible), record);
             likenesses.nearest = likenesses.nearest.or(Some(passage));

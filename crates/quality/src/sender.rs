@@ -15,6 +15,9 @@ const PRIOR: [f64; 7] = [0.90, 0.03, 0.02, 0.02, 0.01, 0.01, 0.01];
 /// No history is so long that a share is ruled out: who was honest a thousand times can still be caught.
 const LEAST: f64 = 1e-3;
 
+/// Expected share in any channel from which a sender is not in good standing.
+const DOUBTED: f64 = 0.1;
+
 /// Kinds of records that are not their sender's own work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
@@ -92,6 +95,11 @@ impl Sender {
     pub(crate) fn greatest_share(&self) -> f64 {
         let others = self.shares.iter().enumerate().filter(|(at, _)| *at != Channel::Repeat as usize);
         others.map(|(_, share)| share.mean()).fold(0.0, f64::max)
+    }
+
+    /// Whether next to nothing says that the sender's records are not the sender's own; of an unknown sender nothing does.
+    pub(crate) fn is_in_good_standing(&self) -> bool {
+        self.greatest_share() < DOUBTED
     }
 
     /// The probability that a record already taken in is not the sender's own in this channel.

@@ -121,6 +121,26 @@ fn what_comes_later_tells_on_what_came_before_and_a_cleared_record_speaks_for_it
     assert!(!next.verdict.is_reject(), "{next:?}");
 }
 
+/// Items of the benchmark that belong together do not make copies among a hundred times as many records chance.
+#[test]
+fn a_copier_is_caught_among_many_more_texts_than_the_benchmark_has() {
+    let mut sealed: Vec<String> = (0..40).map(|i| text(1_000 + i, 12)).collect();
+    sealed.extend((0..4).map(|i| edited(&sealed[i])).collect::<Vec<_>>());
+    let mut gates = gates(&sealed);
+    let honest = |from: u64| -> Vec<Sent> {
+        let sent = |i| Sent { text: text(i, 12), sender: format!("honest-{}", i % 10) };
+        (from..from + 4_000).map(sent).collect()
+    };
+    let first = honest(10_000);
+    gates.check_batch(&views(&first));
+    let copies: Vec<Sent> =
+        (0..30).map(|i| Sent { text: edited(&first[i * 100].text), sender: "copier".to_string() }).collect();
+    let found = gates.check_batch(&views(&copies));
+    assert!(found[10..].iter().all(|finding| finding.verdict != Verdict::Pass), "{found:?}");
+    let later = gates.check_batch(&views(&honest(20_000)));
+    assert!(later.iter().filter(|finding| finding.verdict != Verdict::Pass).count() < 40);
+}
+
 #[test]
 fn rejected_content_is_rejected_again_under_another_name() {
     let sealed = sealed();
