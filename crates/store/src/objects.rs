@@ -142,8 +142,13 @@ mod s3 {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use object_store::RetryConfig;
+    use async_trait::async_trait;
     use object_store::aws::AmazonS3Builder;
+    use object_store::client::{
+        HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+        ReqwestConnector,
+    };
+    use object_store::{ClientOptions, RetryConfig};
 
     use super::{Objects, failed};
     use crate::StoreError;
@@ -169,9 +174,32 @@ mod s3 {
         let retry =
             RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIME_MAX, ..RetryConfig::default() };
         let place = format!("s3://{rest}");
-        match AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry).build() {
+        let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
+        match builder.with_http_connector(Patient(ReqwestConnector::default())).build() {
             Ok(store) => Ok(Objects::new(Arc::new(store), prefix, place)),
             Err(error) => Err(failed("open", &place, &error)),
+        }
+    }
+
+    /// Connects to where every failure of the network may pass. The client sends again what it knows to be cut off, and
+    /// a connection that breaks has more faces than it knows: a socket that is gone while its end is being told, say.
+    #[derive(Debug)]
+    struct Patient<T>(T);
+
+    impl HttpConnector for Patient<ReqwestConnector> {
+        fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+            self.0.connect(options).map(|client| HttpClient::new(Patient(client)))
+        }
+    }
+
+    #[async_trait]
+    impl HttpService for Patient<HttpClient> {
+        async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+            self.0.execute(request).await.map_err(|error| match error.kind() {
+                // "Cut off" is sent again where doing it twice does no harm, and only there.
+                HttpErrorKind::Unknown => HttpError::new(HttpErrorKind::Interrupted, error),
+                _ => error,
+            })
         }
     }
 }
