@@ -3,6 +3,8 @@
 //! The log is of deposits to, and questions of, many accounts, with signatures; every step is run over all of it.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_macros, clippy::print_stdout)]
 
+mod support;
+
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use assay_ledger::ids::{AccountId, Nonce, PublicKey};
 use assay_ledger::replay::{Replay, Signatures};
 use assay_ledger::state::State;
 use ed25519_dalek::SigningKey;
+use support::{cpu, key_bytes};
 
 const ORIGIN: &str = "example.org/assay";
 
@@ -130,18 +133,5 @@ impl Log {
 }
 
 fn key(seed: u64) -> SigningKey {
-    let mut bytes = [7; 32];
-    bytes[..8].copy_from_slice(&seed.to_be_bytes());
-    SigningKey::from_bytes(&bytes)
-}
-
-/// CPU time of this thread.
-fn cpu(work: impl FnOnce()) -> Duration {
-    let now = || {
-        let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
-    };
-    let from = now();
-    work();
-    now() - from
+    SigningKey::from_bytes(&key_bytes(seed))
 }

@@ -5,7 +5,9 @@
 //! them apart.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_macros, clippy::print_stdout)]
 
-use std::time::Duration;
+#[path = "../tests/common/mod.rs"]
+mod common;
+mod support;
 
 use assay_ledger::amount::{Amount, Place};
 use assay_ledger::command::{Benchmark, Command, Intent, Score, Share, Signed, ValueRow};
@@ -14,31 +16,12 @@ use assay_ledger::event::Event;
 use assay_ledger::ids::{AccountId, DatanetId, Digest, Nonce, PublicKey, Signature, TableRef};
 use assay_ledger::limits::ROWS_PER_EVENT;
 use assay_ledger::state::State;
+use support::{cpu, key_bytes};
 
 const ORIGIN: &str = "example.org/assay";
 const CONTRIBUTORS: usize = 10_000;
 const SHARES: usize = 20;
 const PRICE: u128 = 1_000_003;
-const CHARTER: &str = r#"
-schema = "assay.charter/1"
-datanet = "many"
-title = "Many"
-[task]
-kind = "classification"
-features = ["a"]
-label = "label"
-classes = ["0", "1"]
-[split]
-contributors = 700000
-reviewers = 100000
-trainer = 100000
-platform = 100000
-[query]
-price = "1000003"
-[bond]
-per_record = "0"
-"#;
-
 fn main() {
     let answers: usize = std::env::args().nth(1).map_or(100_000, |n| n.parse().unwrap());
     let mut world = World { state: State::new(ORIGIN), nonces: 0 };
@@ -126,10 +109,8 @@ impl World {
         self.act(&operator, Command::Found { key: key(u64::MAX), log_key });
         let root = Digest([2; 32]);
         let benchmark = Benchmark { value_root: root, value_rows: 9, report_root: root, report_rows: 9 };
-        self.act(
-            &operator,
-            Command::CreateDatanet { datanet: net(), charter: CHARTER.to_owned(), benchmark },
-        );
+        let charter = common::charter("many", PRICE, 0, false);
+        self.act(&operator, Command::CreateDatanet { datanet: net(), charter, benchmark });
         let amount = Amount::new(1 << 62).unwrap();
         let reference = "wire".parse().unwrap();
         self.act(&operator, Command::Deposit { account: operator.clone(), amount, reference });
@@ -199,22 +180,9 @@ fn net() -> DatanetId {
 }
 
 fn key(seed: u64) -> PublicKey {
-    let mut bytes = [7; 32];
-    bytes[..8].copy_from_slice(&seed.to_be_bytes());
-    PublicKey(bytes)
+    PublicKey(key_bytes(seed))
 }
 
 fn account(seed: u64) -> AccountId {
     AccountId::of(&key(seed))
-}
-
-/// CPU time of this thread.
-fn cpu(work: impl FnOnce()) -> Duration {
-    let now = || {
-        let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
-    };
-    let from = now();
-    work();
-    now() - from
 }

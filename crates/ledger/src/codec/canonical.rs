@@ -83,6 +83,14 @@ impl Writer {
         Ok(())
     }
 
+    /// The name of a variant, whose members follow; what closes them closes this too.
+    fn variant(&mut self, name: &str) -> Result<&mut Self, CodecError> {
+        self.out.push(b'{');
+        self.string(name)?;
+        self.out.push(b':');
+        Ok(self)
+    }
+
     fn open(&mut self) -> Object<'_> {
         self.out.push(b'{');
         Object { first: self.members.len(), in_order: true, writer: self }
@@ -397,10 +405,7 @@ impl<'w> ser::Serializer for &'w mut Writer {
         variant: &'static str,
         _: usize,
     ) -> Result<List<'w>, CodecError> {
-        self.out.push(b'{');
-        self.string(variant)?;
-        self.out.push(b':');
-        Ok(List { close: b"]}", ..self.list() })
+        Ok(List { close: b"]}", ..self.variant(variant)?.list() })
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Object<'w>, CodecError> {
@@ -418,10 +423,7 @@ impl<'w> ser::Serializer for &'w mut Writer {
         variant: &'static str,
         _: usize,
     ) -> Result<Variant<'w>, CodecError> {
-        self.out.push(b'{');
-        self.string(variant)?;
-        self.out.push(b':');
-        Ok(Variant(self.open()))
+        Ok(Variant(self.variant(variant)?.open()))
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), CodecError> {
