@@ -30,6 +30,9 @@ pub struct Charter {
     /// Thresholds of the gates.
     #[serde(default)]
     pub gate: GateRules,
+    /// What a record must say of where it comes from.
+    #[serde(default, skip_serializing_if = "ProvenanceRules::asks_nothing")]
+    pub provenance: ProvenanceRules,
     /// How value is measured.
     #[serde(default)]
     pub value: ValueRules,
@@ -113,6 +116,45 @@ pub struct GateRules {
     /// before `personal`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub text: BTreeMap<Code, TextAction>,
+    /// Greatest size of the fields of a record that the charter does not read, bytes.
+    #[serde(skip_serializing_if = "is_usual_unread")]
+    pub unread_bytes_max: u32,
+}
+
+/// Names, values and marks of a few hundred short fields.
+const UNREAD_BYTES_MAX: u32 = 16 * 1024;
+
+fn is_usual_unread(bytes: &u32) -> bool {
+    *bytes == UNREAD_BYTES_MAX
+}
+
+/// What a record must say of where it comes from. A column without a name is not asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProvenanceRules {
+    /// Column of the licence.
+    pub licence: String,
+    /// Licences that are accepted, as SPDX writes them.
+    pub licences: Vec<String>,
+    /// Column that says that consent is given.
+    pub consent: String,
+    /// Column of the id, which a contributor uses once.
+    pub id: String,
+    /// Column of the time, which is not in the future.
+    pub time: String,
+    /// Earliest day, `YYYY-MM-DD`.
+    pub earliest: String,
+}
+
+impl ProvenanceRules {
+    fn asks_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The columns that are read.
+    pub fn columns(&self) -> impl Iterator<Item = &String> {
+        [&self.licence, &self.consent, &self.id, &self.time].into_iter().filter(|name| !name.is_empty())
+    }
 }
 
 /// What becomes of personal data and secrets in a text.
@@ -155,6 +197,7 @@ impl Default for GateRules {
             languages: Vec::new(),
             personal: Personal::default(),
             text: BTreeMap::new(),
+            unread_bytes_max: UNREAD_BYTES_MAX,
         }
     }
 }
@@ -261,6 +304,28 @@ impl BondRules {
     }
 }
 
+impl TaskRules {
+    /// Whether the task reads a column.
+    pub fn reads(&self, column: &str) -> bool {
+        self.text.iter().chain(&self.features).chain([&self.label]).any(|name| name == column)
+    }
+}
+
+fn is_name(licence: &str) -> bool {
+    !licence.is_empty() && licence.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A day of the Gregorian calendar, as far as its form and the greatest day of any month.
+fn is_day(text: &str) -> bool {
+    let number = |from: usize, to: usize| -> Option<u32> {
+        text.get(from..to).filter(|part| part.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
+    };
+    let marks = text.len() == 10 && text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
+    let month = number(5, 7).is_some_and(|month| (1..=12).contains(&month));
+    let day = number(8, 10).is_some_and(|day| (1..=31).contains(&day));
+    marks && number(0, 4).is_some() && month && day
+}
+
 fn is_language(code: &str) -> bool {
     code.len() == 3 && code.bytes().all(|b| b.is_ascii_lowercase())
 }
@@ -279,7 +344,7 @@ impl Charter {
     fn check(&self) -> Result<(), String> {
         let Split { contributors, reviewers, trainer, platform } = self.split;
         let sum = [contributors, reviewers, trainer, platform].iter().map(|&p| u64::from(p)).sum::<u64>();
-        let task = &self.task;
+        let (task, from) = (&self.task, &self.provenance);
         let rules = [
             (self.schema == "assay.charter/1", "schema must be \"assay.charter/1\"".to_owned()),
             (self.title.chars().count() <= 200, "title is longer than 200 characters".to_owned()),
@@ -308,6 +373,18 @@ impl Charter {
             (
                 self.gate.languages.iter().all(|code| is_language(code)),
                 "[gate] languages must be codes of ISO 639-3, such as \"eng\", or \"any\"".to_owned(),
+            ),
+            (
+                from.licence.is_empty() == from.licences.is_empty() && from.licences.iter().all(|name| is_name(name)),
+                "[provenance] licence and licences belong together: a column, and names without spaces such as \"CC-BY-4.0\"".to_owned(),
+            ),
+            (
+                from.earliest.is_empty() || (!from.time.is_empty() && is_day(&from.earliest)),
+                "[provenance] earliest must be a day such as \"2026-01-31\", and needs time".to_owned(),
+            ),
+            (
+                from.columns().all(|name| !task.reads(name)),
+                "[provenance] names a column that [task] reads".to_owned(),
             ),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {

@@ -143,6 +143,17 @@ fn datanets_and_roles() {
         (AUTHOR, create("other", good().replace("700000", "700001")), "sums to 1000001, not to 1000000"),
         (AUTHOR, create("other", good().replace("\"5\"", "\"0\"")), "price must be above zero"),
         (AUTHOR, create("other", good().replace("\"5\"", "0.5")), "the charter does not parse"),
+        (
+            AUTHOR,
+            create("other", good() + "[provenance]\nlicence = \"l\"\n"),
+            "licence and licences belong together",
+        ),
+        (
+            AUTHOR,
+            create("other", good() + "[provenance]\ntime = \"t\"\nearliest = \"2026-13-01\"\n"),
+            "earliest must be a day",
+        ),
+        (AUTHOR, create("other", good() + "[provenance]\nid = \"label\"\n"), "a column that [task] reads"),
         (AUTHOR, create("other", format!("{}\n# {}", good(), "x".repeat(8_000))), "at most 7168 fit"),
         (AUTHOR, create("other", good() + "[value]\nseed = 9007199254740992\n"), "seed must be at most"),
         (

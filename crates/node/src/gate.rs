@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_ledger::charter::{Charter, Personal, TextAction};
+use assay_ledger::codec;
 use assay_ledger::command::Command;
 use assay_ledger::ids::{Code, DatanetId, TableRef};
 use assay_ledger::limits::REASONS_MAX;
@@ -17,10 +18,13 @@ use crate::node::Node;
 use crate::settle::stored;
 use crate::task::{Reading, Record};
 
+mod claims;
 pub(crate) mod cost;
 mod dry;
 mod mask;
 
+use claims::Offered;
+pub use claims::{claimed, declare};
 pub use dry::{Original, Rehearsed, rehearse};
 pub use mask::{mask, unmasked};
 
@@ -87,11 +91,12 @@ impl Node {
     }
 
     fn gate_one(&mut self, net: &DatanetId, contribution: u64, memory: &mut GateMemory) -> Result<()> {
-        let readings = self.readings(net, contribution)?;
+        let offered = self.offered(net, contribution)?;
         let author = self.contribution(net, contribution)?.author.to_string();
-        let views: Vec<RecordView<'_>> = readings.iter().map(|r| r.view().sent_by(&author)).collect();
+        let at = self.time_of(contribution)?;
+        let views: Vec<RecordView<'_>> = offered.iter().map(|record| record.view(&author, at)).collect();
         self.clear_reviewed(net, memory)?;
-        memory.places.extend((0..readings.len() as u32).map(|index| (contribution, index)));
+        memory.places.extend((0..offered.len() as u32).map(|index| (contribution, index)));
         let findings = judge(&mut memory.gates, &views);
         let table = self.put_verdicts(&findings, &memory.places)?;
         let command = verdicts_command(net, contribution, &findings, table)?;
@@ -114,12 +119,13 @@ impl Node {
             if contribution.gate.is_none() || datanet.withdrawn.contains_key(&seq) {
                 continue;
             }
-            let readings = self.readings(net, seq)?;
+            let offered = self.offered(net, seq)?;
             let author = contribution.author.to_string();
-            let views: Vec<RecordView<'_>> = readings.iter().map(|r| r.view().sent_by(&author)).collect();
+            let at = self.time_of(seq)?;
+            let views: Vec<RecordView<'_>> = offered.iter().map(|record| record.view(&author, at)).collect();
             let verdicts = self.verdicts(net, seq)?;
             let verdicts = verdicts.iter().map(VerdictRow::verdict).collect::<Result<Vec<_>>>()?;
-            places.extend((0..readings.len() as u32).map(|index| (seq, index)));
+            places.extend((0..offered.len() as u32).map(|index| (seq, index)));
             gates.replay(&views, &verdicts);
         }
         Ok(GateMemory { gates, places, cleared: BTreeSet::new() })
@@ -140,14 +146,21 @@ impl Node {
         Ok(())
     }
 
-    fn readings(&self, net: &DatanetId, contribution: u64) -> Result<Vec<Reading>> {
-        let task = &self.datanet(net)?.charter.task;
+    fn offered(&self, net: &DatanetId, contribution: u64) -> Result<Vec<Offered>> {
+        let charter = &self.datanet(net)?.charter;
         let records = self.records_of(net, contribution)?;
-        let read = |content: &[u8]| -> Result<Reading> {
+        let read = |content: &[u8]| -> Result<Offered> {
             let record: Record = serde_json::from_slice(content)?;
-            Ok(Reading::of(task, &record))
+            Ok(Offered::of(charter, &record))
         };
         records.iter().map(|r| read(&r.content)).collect()
+    }
+
+    /// When an entry was written, by the log: milliseconds since 1970.
+    fn time_of(&self, seq: u64) -> Result<u64> {
+        let entry = self.entries().read(seq..seq + 1)?.pop();
+        let entry = entry.ok_or_else(|| NodeError::not_found(format!("no entry {seq}")))?;
+        Ok(codec::decode(&entry)?.t)
     }
 
     fn put_verdicts(&self, findings: &[Finding], places: &[(u64, u32)]) -> Result<TableRef> {
@@ -289,6 +302,7 @@ pub(crate) fn config(charter: &Charter) -> Result<GateConfig> {
         "regression" => LabelRule::Number,
         _ => LabelRule::OneOf(task.classes.iter().cloned().collect()),
     };
+    config.provenance = claims::rule(charter)?;
     config.near.hold_only = charter.gate.near_hold;
     if charter.gate.near_ppm > 0 {
         let similarity = charter.gate.near_ppm as f32 / 1e6;

@@ -325,9 +325,14 @@ impl Node {
     }
 
     /// The place of a command, and the events to append for it: none if the log has them already.
+    /// The time that the next entry will have: the clock's, never falling.
+    pub(crate) fn now(&self) -> u64 {
+        (self.clock)().max(self.state.t())
+    }
+
     fn decided(&self, signed: &Signed, checked: bool) -> Result<(u64, Vec<Event>)> {
         let decide = if checked { decide_verified } else { decide };
-        match decide(&self.state, (self.clock)().max(self.state.t()), signed) {
+        match decide(&self.state, self.now(), signed) {
             Ok(events) => {
                 self.require_tables(&signed.intent.command)?;
                 Ok((self.state.size(), events))
@@ -394,6 +399,6 @@ pub(crate) fn new_entry(event: &Event) -> Result<NewEntry> {
 }
 
 /// The clock of the machine, read here and nowhere else.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
 }

@@ -51,7 +51,7 @@ impl Reading {
             text: self.text.as_deref(),
             numbers: &self.numbers,
             label: self.label.as_deref(),
-            sender: None,
+            ..RecordView::default()
         }
     }
 }
@@ -62,7 +62,7 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 /// Text as it is; a number or a truth value as it is written.
-fn word(value: &Value) -> Option<String> {
+pub(crate) fn word(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

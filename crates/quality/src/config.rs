@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::likeness::Likeness;
+use crate::provenance::ProvenanceRule;
 use crate::text::TextRule;
 
 /// Everything that can be set about the gates.
@@ -14,6 +15,8 @@ use crate::text::TextRule;
 pub struct GateConfig {
     /// What a record must look like.
     pub schema: SchemaRule,
+    /// What a record must say of where it comes from.
+    pub provenance: ProvenanceRule,
     /// What a text shows by itself.
     pub text: TextRule,
     /// Near duplicates among texts.

@@ -26,11 +26,13 @@
 //! | gate | file | what it finds |
 //! |---|---|---|
 //! | schema | `schema.rs` | missing or oversized parts, labels outside the charter, numbers that are none |
+//! | provenance | `provenance.rs` | no licence or another one, no consent, ids and times that lie, padding |
 //! | text | `text/` | what one text shows by itself: hidden characters, personal data, repetition, another language |
 //! | benchmark | `overlap.rs` | content of the sealed benchmark: the same, lightly edited, or embedded |
 //! | exact | `normalise.rs` | content offered before, up to case, white space and Unicode form |
 //! | near | `near.rs`, `likeness.rs`, `rows.rs` | lightly edited text, or numbers moved by a little |
 //! | passage | `passages.rs` | an earlier text between others that say nothing |
+//! | numbered | `numbered.rs` | one text sent many times with a number of its own; with a sender only |
 //! | manner | `topic.rs` | texts that say next to nothing, and texts about something else; with a sender only |
 //!
 //! Duplicates are judged on features, never on labels: content is owned once, whatever it is called. The same content
@@ -59,9 +61,11 @@ mod letters;
 mod likeness;
 mod near;
 mod normalise;
+mod numbered;
 mod overlap;
 mod passages;
 mod pipeline;
+mod provenance;
 mod record;
 mod rows;
 mod schema;
@@ -82,6 +86,7 @@ pub use near::{NearIndex, NearMatch};
 pub use normalise::{ContentKey, normalise};
 pub use overlap::BenchmarkIndex;
 pub use pipeline::Gates;
+pub use provenance::{Claims, ProvenanceRule};
 pub use record::{RecordRef, RecordView};
 pub use rows::{RowIndex, RowScale};
 pub use sketch::Sketch;

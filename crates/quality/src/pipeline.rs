@@ -8,6 +8,7 @@ use crate::config::{ConfigError, Degree, GateConfig};
 use crate::cost::{Clock, Costs, Stage, Watch};
 use crate::near::NearIndex;
 use crate::normalise::{ContentKey, normalise};
+use crate::numbered::Numbered;
 use crate::overlap::{BenchmarkIndex, Overlap, row_ratio, soften};
 use crate::passages::Passages;
 use crate::record::{RecordRef, RecordView};
@@ -34,6 +35,9 @@ pub struct Gates {
     keys: FxHashMap<ContentKey, u32>,
     /// Content that was rejected for what it is like, by position: sent again under another name, it is no better.
     refused: FxHashMap<ContentKey, RecordRef>,
+    /// Ids that a sender has used, where the datanet asks for ids.
+    ids: FxHashMap<(Option<u32>, Box<str>), RecordRef>,
+    numbered: Numbered,
     texts: NearIndex,
     passages: Passages,
     /// Text number to original.
@@ -109,6 +113,8 @@ impl Gates {
             originals: Vec::new(),
             keys: FxHashMap::default(),
             refused: FxHashMap::default(),
+            ids: FxHashMap::default(),
+            numbered: Numbered::default(),
             texts: NearIndex::new(),
             passages: Passages::default(),
             text_owners: Vec::new(),
@@ -226,7 +232,8 @@ impl Gates {
 
     fn prepare(&self, record: &RecordView<'_>, watch: &mut Watch) -> Prepared {
         let broken = |reason| Prepared::Broken(Finding::bare(Verdict::Reject(reason)));
-        let schema = self.config.schema.check(record);
+        let schema =
+            self.config.schema.check(record).and_then(|()| self.config.provenance.check(&record.claims));
         watch.lap(Stage::Schema);
         if let Err(reason) = schema {
             return broken(reason);
@@ -255,7 +262,10 @@ impl Gates {
         let sender = self.sender(record);
         let (grounds, content) = match prepared {
             Prepared::Broken(finding) => (Grounds::settled(finding, NO_EVIDENCE), None),
-            Prepared::Content(content) => (self.gather(sender, record, &content), Some(content)),
+            Prepared::Content(content) => match self.repeated_id(sender, record, content.key) {
+                Some(finding) => (Grounds::settled(finding, NO_EVIDENCE), None),
+                None => (self.gather(sender, record, &content), Some(content)),
+            },
         };
         let known = sender.map(|number| {
             let sender = self.senders.get_mut(number);
@@ -318,6 +328,8 @@ impl Gates {
             Some(sketch) => self.like_texts(sketch, record, sender),
             None => self.like_rows(record, sender),
         };
+        let alone = sender.zip(sketch.as_ref()).filter(|_| record.numbers.is_empty());
+        let at = RecordRef(self.offered());
         Grounds {
             settled: None,
             text,
@@ -325,8 +337,20 @@ impl Gates {
             nearest: likenesses.nearest,
             copied: likenesses.best[0].map(|(_, found)| found),
             repeated: likenesses.best[1].map(|(_, found)| found),
+            numbered: alone.and_then(|(sender, sketch)| self.numbered.count(sender, sketch.normal(), at)),
             ratios: ratios(likenesses.ratios[0], likenesses.ratios[1]),
         }
+    }
+
+    /// New content under an id that its sender has used. It may come again under another id.
+    fn repeated_id(&self, sender: Option<u32>, record: &RecordView<'_>, key: ContentKey) -> Option<Finding> {
+        let &at = self.ids.get(&self.id(sender, record)?).filter(|_| !self.keys.contains_key(&key))?;
+        Some(Finding { original: Some(at), ..Finding::bare(Verdict::Reject(Reason::RepeatedId)) })
+    }
+
+    /// What a record is known by among its sender's, where the datanet asks for ids.
+    fn id(&self, sender: Option<u32>, record: &RecordView<'_>) -> Option<(Option<u32>, Box<str>)> {
+        Some((sender, record.claims.id.filter(|_| self.config.provenance.id)?.into()))
     }
 
     /// The same content as an earlier record.
@@ -431,6 +455,9 @@ impl Gates {
         sketch: Option<&Sketch>,
     ) {
         let owner = self.originals.len() as u32;
+        if let Some(id) = self.id(sender, record) {
+            self.ids.entry(id).or_insert(RecordRef(self.history.len() as u64));
+        }
         if self.keys.contains_key(&key) {
             return;
         }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::provenance::Claims;
+
 /// A borrowed record: its content, its label, and a key of its sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RecordView<'a> {
@@ -14,6 +16,8 @@ pub struct RecordView<'a> {
     /// Any key that is the same for all records of one sender. With it, a record is judged in the light of what its sender sent
     /// before; without it, on its content alone.
     pub sender: Option<&'a str>,
+    /// What it says of where it comes from.
+    pub claims: Claims<'a>,
 }
 
 impl<'a> RecordView<'a> {
@@ -30,6 +34,11 @@ impl<'a> RecordView<'a> {
     /// The same record with the key of its sender.
     pub fn sent_by(self, sender: &'a str) -> Self {
         Self { sender: Some(sender), ..self }
+    }
+
+    /// The same record with what it says of where it comes from.
+    pub fn claiming(self, claims: Claims<'a>) -> Self {
+        Self { claims, ..self }
     }
 }
 

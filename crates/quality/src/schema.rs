@@ -81,7 +81,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn record<'a>(text: Option<&'a str>, numbers: &'a [f64], label: Option<&'a str>) -> RecordView<'a> {
-        RecordView { text, numbers, label, sender: None }
+        RecordView { text, numbers, label, ..RecordView::default() }
     }
 
     #[test]

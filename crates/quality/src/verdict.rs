@@ -61,6 +61,24 @@ reasons! {
         "Say more: a record must be understood without its neighbours.";
     ControlCharacters, "control_characters", "The text holds control characters, which no keyboard writes.",
         "Remove them (often the trace of a broken export) and send the record again.";
+    PaddedRecord, "padded_record", "More of the record than the datanet accepts is in fields that it does not read.",
+        "Send the fields that the charter names, and leave the others out.";
+    MissingLicence, "missing_licence", "The record does not say under which licence it is given.",
+        "Fill in the licence, one that the datanet accepts, for every record: `assay contribute --licence` does it for a file of your own.";
+    UnknownLicence, "unknown_licence", "The licence of the record is not one that the datanet accepts.",
+        "Send records under a licence that the charter lists, spelled as there. A licence that you do not hold the rights to give is none.";
+    MissingConsent, "missing_consent", "The record does not say that those whom it concerns consent.",
+        "Ask them, then set the field to true for each record: `assay contribute --consent` does it for a file of your own.";
+    BadId, "bad_id", "The record has no id, or one that is not 1 to 128 visible ASCII characters.",
+        "Give every record an id of its own, without spaces, and send it again.";
+    RepeatedId, "repeated_id", "Another record of the same sender that was let in has this id already, with other content.",
+        "Give every record an id of its own. To correct a record, withdraw the contribution that it is in.";
+    BadTime, "bad_time", "The record has no time, or one that does not read as such.",
+        "Write the time as in 2026-01-31 or 2026-01-31T12:00:00Z, and send the record again.";
+    FutureTime, "future_time", "The record says it was made more than a day after it was offered.",
+        "Send the time at which the record was made; check the clock that wrote it.";
+    EarlyTime, "early_time", "The record says it was made before the earliest time that the datanet accepts.",
+        "Send newer records; the charter says from when.";
     BidirectionalOverride, "bidirectional_override", "The text turns the order of its characters around, so that people read something else than machines do; a reviewer decides.",
         "Remove the override characters (U+202D, U+202E); right-to-left writing needs none.";
     InvisibleCharacters, "invisible_characters", "The text has characters that print nothing inside its words; a reviewer decides.",
@@ -115,6 +133,8 @@ reasons! {
         "Nothing for now. Records that say something new pass more easily than rewordings.";
     ConflictingNearDuplicate, "conflicting_near_duplicate", "The content resembles an earlier record closely but has another label; a reviewer decides.",
         "Nothing for now. If the small difference changes the meaning, the record is valuable: say why in a note.";
+    NumberedCopies, "numbered_copies", "The sender sent the same words before, each time with another number; a reviewer decides.",
+        "Send what differs. Rows with several numbers are better sent as columns.";
     LowEffort, "low_effort", "The text says next to nothing, and much that its sender sent says as little; a reviewer decides.",
         "Send texts that say something about the datanet's subject in words of your own.";
     OffTopic, "off_topic", "The words are foreign to the datanet, and much that the sender sent is as foreign; a reviewer decides.",

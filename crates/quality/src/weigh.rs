@@ -34,6 +34,8 @@ pub(crate) struct Grounds {
     pub(crate) copied: Option<Match>,
     /// What of the sender's own it is most like a copy of.
     pub(crate) repeated: Option<Match>,
+    /// The first of too many of the sender's own that differ by a number.
+    pub(crate) numbered: Option<RecordRef>,
     /// Likelihood ratios by channel.
     pub(crate) ratios: Ratios,
 }
@@ -48,6 +50,7 @@ impl Grounds {
             nearest: None,
             copied: None,
             repeated: None,
+            numbered: None,
             ratios,
         }
     }
@@ -83,7 +86,11 @@ impl Grounds {
             .into_iter()
             .filter_map(|(degree, found)| Some((degree?, found?)))
             .max_by_key(|(degree, _)| *degree);
-        verdict(benchmark, copy, hold_only).or(self.text).unwrap_or_else(|| {
+        let numbered = self.numbered.map(|first| Finding {
+            original: Some(first),
+            ..Finding::bare(Verdict::Hold(Reason::NumberedCopies))
+        });
+        verdict(benchmark, copy, hold_only).or(self.text).or(numbered).unwrap_or_else(|| {
             let probable = |channel| sender.probability(channel, &self.ratios) >= rule.hold_probability;
             let mean = sender.greatest_share();
             let review = sender.records >= rule.review_records && mean >= rule.review_share;

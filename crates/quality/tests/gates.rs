@@ -200,7 +200,8 @@ fn rows_are_judged_by_exact_and_near_and_mixed_records_by_both() {
         }
     }
     let text = "the same words about two different measurements of a machine";
-    let mixed = |row, text| RecordView { text: Some(text), numbers: row, label: Some("a"), sender: None };
+    let mixed =
+        |row, text| RecordView { text: Some(text), numbers: row, label: Some("a"), ..RecordView::default() };
     let nearly = "the smae words about two different measurements of a machine";
     let found = gates.check_batch(&[
         mixed(&rows[0], text),
@@ -463,7 +464,7 @@ proptest! {
         label in prop::option::of("\\PC{0,5}"),
     ) {
         let records: Vec<_> = texts.iter().enumerate().map(|(i, text)| RecordView {
-            text: text.as_deref(), numbers: &numbers[..i % (numbers.len() + 1)], label: label.as_deref(), sender: None,
+            text: text.as_deref(), numbers: &numbers[..i % (numbers.len() + 1)], label: label.as_deref(), ..RecordView::default()
         }).collect();
         let mut gates = Gates::new(GateConfig::default(), &records[..1]).unwrap();
         for (finding, record) in gates.check_batch(&records).iter().zip(&records) {

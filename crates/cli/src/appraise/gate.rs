@@ -133,7 +133,7 @@ fn views(part: &Part) -> Vec<RecordView<'_>> {
         text: part.columns.text.as_ref().map(|texts| texts[row].as_str()),
         numbers: part.columns.numbers.as_ref().map_or(&[], |m| m.row(row)),
         label: Some(&part.labels[row]),
-        sender: None,
+        ..RecordView::default()
     };
     (0..part.labels.len()).map(view).collect()
 }

@@ -4,17 +4,18 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assay_ledger::charter::{Charter, TaskRules};
+use assay_ledger::charter::Charter;
 use assay_ledger::ids::DatanetId;
 use assay_node::records::Place;
 use assay_node::task::Record;
-use assay_node::{Contributed, VerdictRow, mask, unmasked};
+use assay_node::{Contributed, VerdictRow, declare, mask, unmasked};
 use assay_web::text::{count, cut, plural};
 use serde_json::{Value, json};
 
+use super::Said;
+use super::records::{self, Rows};
 use super::session::{At, Session};
 use super::verdicts::Verdicts;
-use super::{Said, records};
 use crate::output::Failure;
 use crate::progress::Progress;
 
@@ -22,7 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   assay contribute mine.jsonl --net intents --as alice
   assay contribute mine.csv.gz --as bob --receipt bob-receipt.json
-  assay contribute letters.jsonl --as bob --mask";
+  assay contribute letters.jsonl --as bob --mask
+  assay contribute mine.jsonl --as alice --licence CC-BY-4.0 --consent";
 /// Offers a file of records; says at once what passed the gates and what did not, and why.
 ///
 /// FILE is JSON Lines or CSV (also .gz and .zst) or Parquet, with the columns that the charter names. Content stays
@@ -43,6 +45,8 @@ pub(crate) struct Args {
     /// secrets in texts by what they are, before anything is signed
     #[arg(long)]
     mask: bool,
+    #[command(flatten)]
+    declared: Declared,
     /// Where to write the receipt; large files make several, name-2, name-3, ... [default: in the home]
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
@@ -50,16 +54,40 @@ pub(crate) struct Args {
     pub(super) at: At,
 }
 
+/// What is said of records that do not say it themselves.
+#[derive(clap::Args)]
+pub(super) struct Declared {
+    /// Say of records that name no licence that they are given under this one, such as CC-BY-4.0: yours to give
+    #[arg(long, value_name = "LICENCE")]
+    licence: Option<String>,
+    /// Say of records that do not say so that those whom they concern consent
+    #[arg(long)]
+    consent: bool,
+}
+
+impl Declared {
+    /// Fills the fields in that `charter` reads.
+    pub(super) fn fill(&self, charter: &Charter, rows: &mut Rows) -> Result<(), Failure> {
+        declare(charter, self.licence.as_deref(), self.consent, &mut rows.records)?;
+        let from = &charter.provenance;
+        let said = [(self.licence.is_some(), &from.licence), (self.consent, &from.consent)];
+        rows.columns.extend(said.into_iter().filter(|(said, _)| *said).map(|(_, column)| column.clone()));
+        Ok(())
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<Said, Failure> {
     let mut progress = Progress::new(args.at.json);
     let mut rows = records::read(&args.file)?;
     let mut session = args.at.open()?;
     let net = session.net(args.net.as_deref())?;
-    check_columns(&session.node.datanet(&net)?.charter.task, net.as_str(), &args.file, &rows.columns)?;
+    let charter = &session.node.datanet(&net)?.charter;
+    args.declared.fill(charter, &mut rows)?;
+    check_columns(charter, &args.file, &rows.columns)?;
     if let Some(path) = args.receipt.as_ref().filter(|path| path.exists()) {
         return Err(Failure::refused(format!("{} exists already", path.display())).hint("name another file"));
     }
-    let masked = masked(args, &session.node.datanet(&net)?.charter, &mut rows.records)?;
+    let masked = masked(args, charter, &mut rows.records)?;
     let key = session.key_or_new(&args.actor)?;
     let sent = progress
         .stage("contribute", "commit, sign, log", |_| session.node.contribute(&key, &net, &rows.records));
@@ -104,13 +132,10 @@ fn masked(args: &Args, charter: &Charter, records: &mut [Record]) -> Result<usiz
 }
 
 /// A file without a column that the charter reads would only fill the log with rejections.
-pub(super) fn check_columns(
-    task: &TaskRules,
-    net: &str,
-    file: &Path,
-    columns: &[String],
-) -> Result<(), Failure> {
-    let mut read = task.text.iter().chain(&task.features).chain([&task.label]);
+pub(super) fn check_columns(charter: &Charter, file: &Path, columns: &[String]) -> Result<(), Failure> {
+    let Charter { task, provenance, datanet: net, .. } = charter;
+    let named = task.text.iter().chain(&task.features).chain([&task.label]);
+    let mut read = named.chain(provenance.columns());
     match read.find(|name| !columns.contains(name)) {
         Some(missing) => {
             Err(Failure::refused(format!("{} has no column {missing:?}, which {net} reads", file.display()))

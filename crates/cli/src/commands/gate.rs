@@ -5,15 +5,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use assay_ledger::charter::{Charter, TaskRules};
+use assay_ledger::charter::Charter;
 use assay_ledger::ids::AccountId;
 use assay_node::records::Place;
 use assay_node::task::Record;
-use assay_node::{NodeError, Original, Rehearsed, rehearse};
+use assay_node::{NodeError, Original, Rehearsed, claimed, rehearse};
 use assay_web::text::{count, cut, plural};
 use serde_json::{Value, json};
 
-use super::contribute::check_columns;
+use super::contribute::{Declared, check_columns};
 use super::records::Rows;
 use super::session::At;
 use super::verdicts::Verdicts;
@@ -62,18 +62,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    declared: Declared,
+    #[command(flatten)]
     pub(super) at: At,
 }
 
 pub(super) fn run(args: &Args) -> Result<Said, Failure> {
     let mut progress = Progress::new(args.at.json);
-    let rows = records::read(&args.file)?;
+    let mut rows = records::read(&args.file)?;
     if let Some(path) = args.out.as_ref().filter(|path| path.exists()) {
         return Err(Failure::refused(format!("{} exists already", path.display())).hint("name another file"));
     }
     let (against, judged) = match &args.charter {
-        Some(path) => by_charter(args, path, &rows, &mut progress)?,
-        None => by_datanet(args, &rows, &mut progress)?,
+        Some(path) => by_charter(args, path, &mut rows, &mut progress)?,
+        None => by_datanet(args, &mut rows, &mut progress)?,
     };
     let each: Vec<Value> =
         judged.verdicts.iter().zip(&rows.places).map(|(v, place)| verdict(v, *place, &rows.places)).collect();
@@ -101,58 +103,68 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
 struct Judged {
     verdicts: Vec<Rehearsed>,
     us_per_record: f64,
-    /// The column that holds the texts.
-    text: Option<String>,
+    charter: Charter,
 }
 
 impl Judged {
     fn timed(
-        task: &TaskRules,
+        charter: &Charter,
         run: impl FnOnce() -> Result<Vec<Rehearsed>, NodeError>,
     ) -> Result<Self, Failure> {
         let start = Instant::now();
         let verdicts = run()?;
         let us_per_record = start.elapsed().as_secs_f64() * 1e6 / verdicts.len().max(1) as f64;
-        Ok(Self { verdicts, us_per_record, text: task.text.clone() })
+        Ok(Self { verdicts, us_per_record, charter: charter.clone() })
     }
 
     fn text_of<'r>(&self, record: &'r Record) -> Option<&'r str> {
-        record.get(self.text.as_ref()?)?.as_str()
+        record.get(self.charter.task.text.as_ref()?)?.as_str()
+    }
+
+    /// The field that a verdict rests on, with what the record says there.
+    fn claim_of(&self, verdict: &Rehearsed, record: &Record) -> Option<String> {
+        let column = claimed(&self.charter, verdict.finding.verdict.reason()?)?;
+        Some(match record.get(column) {
+            Some(value) => format!("{column}: {}", cut(&value.to_string(), TEXT_CHARS)),
+            None => format!("no {column}"),
+        })
     }
 }
 
 fn by_charter(
     args: &Args,
     path: &PathBuf,
-    rows: &Rows,
+    rows: &mut Rows,
     progress: &mut Progress,
 ) -> Result<(String, Judged), Failure> {
     let refused = |e: &dyn std::fmt::Display| Failure::refused(format!("{}: {e}", path.display()));
     let text = fs::read_to_string(path).map_err(|e| refused(&e))?;
     let charter =
         Charter::parse(&text).map_err(|e| refused(&e).hint("docs/CHARTER.md explains every field"))?;
-    check_columns(&charter.task, charter.datanet.as_str(), &args.file, &rows.columns)?;
+    args.declared.fill(&charter, rows)?;
+    check_columns(&charter, &args.file, &rows.columns)?;
     let mut sealed: Vec<Record> = Vec::new();
     for fold in args.valid.iter().chain(&args.test) {
         sealed.extend(records::read(fold)?.records);
     }
     let judged = progress.stage("gate", "schema, texts, copies, overlap with the benchmark", |_| {
-        Judged::timed(&charter.task, || rehearse(&charter, &sealed, &rows.records))
+        Judged::timed(&charter, || rehearse(&charter, &sealed, &rows.records))
     })?;
     Ok((format!("the charter of {}", charter.datanet), judged))
 }
 
-fn by_datanet(args: &Args, rows: &Rows, progress: &mut Progress) -> Result<(String, Judged), Failure> {
+fn by_datanet(args: &Args, rows: &mut Rows, progress: &mut Progress) -> Result<(String, Judged), Failure> {
     let session = args.at.open().map_err(|e| match args.at.home {
         None => e.hint("name the home of a datanet with --home, or a charter with --charter and its folds with --valid, --test"),
         Some(_) => e,
     })?;
     let net = session.net(args.net.as_deref())?;
-    let task = &session.node.datanet(&net)?.charter.task;
-    check_columns(task, net.as_str(), &args.file, &rows.columns)?;
+    let charter = &session.node.datanet(&net)?.charter;
+    args.declared.fill(charter, rows)?;
+    check_columns(charter, &args.file, &rows.columns)?;
     let sender: Option<AccountId> = args.actor.as_ref().map(|who| session.known(who)).transpose()?;
     let judged = progress.stage("gate", "schema, texts, copies, overlap with the benchmark", |_| {
-        Judged::timed(task, || session.node.rehearse(&net, &rows.records, sender.as_ref()))
+        Judged::timed(charter, || session.node.rehearse(&net, &rows.records, sender.as_ref()))
     })?;
     Ok((net.to_string(), judged))
 }
@@ -195,7 +207,9 @@ fn in_words(args: &Args, against: &str, rows: &Rows, judged: &Judged, verdicts: 
         .verdicts
         .iter()
         .zip(rows.places.iter().zip(&rows.records))
-        .filter_map(|(v, (place, record))| evidence(v, *place, judged.text_of(record), &rows.places))
+        .filter_map(|(v, (place, record))| {
+            evidence(v, *place, (judged.text_of(record), judged.claim_of(v, record)), &rows.places)
+        })
         .take(SHOWN)
         .collect();
     if !shown.is_empty() {
@@ -208,8 +222,13 @@ fn in_words(args: &Args, against: &str, rows: &Rows, judged: &Judged, verdicts: 
     out
 }
 
-/// What a verdict rests on, in a line: the words, or the record that came before.
-fn evidence(rehearsed: &Rehearsed, place: Place, text: Option<&str>, places: &[Place]) -> Option<String> {
+/// What a verdict rests on, in a line: the words, the record that came before, or what the record says of itself.
+fn evidence(
+    rehearsed: &Rehearsed,
+    place: Place,
+    (text, claim): (Option<&str>, Option<String>),
+    places: &[Place],
+) -> Option<String> {
     let finding = &rehearsed.finding;
     let code = finding.verdict.reason()?.code();
     let what = match (finding.evidence, rehearsed.original) {
@@ -222,7 +241,7 @@ fn evidence(rehearsed: &Rehearsed, place: Place, text: Option<&str>, places: &[P
         (None, Some(Original::Offered(contribution, index))) => {
             format!("like record {index} of entry {contribution}")
         }
-        (None, None) => return None,
+        (None, None) => claim?,
     };
     Some(format!("  {place}: {code}, {what}\n"))
 }

@@ -90,6 +90,75 @@ fn personal_data_are_masked_before_they_are_signed() {
     assert_eq!(cost["machine_us_by_gate"].as_array().unwrap().len(), 6);
 }
 
+/// What the charter asks of a record's licence, consent, id and time is asked; the clock is the log's.
+#[test]
+fn a_record_says_where_it_comes_from() {
+    let world = World::bare();
+    let asked = "[provenance]\nlicence = \"licence\"\nlicences = [\"CC-BY-4.0\"]\nconsent = \"consent\"\nid = \"key\"\ntime = \"made\"\nearliest = \"2020-01-01\"\n\n[gate]";
+    let charter = fs::read_to_string(world.path("charter.toml")).unwrap().replace("[gate]", asked);
+    fs::write(world.path("charter.toml"), charter).unwrap();
+    world.says("init home --origin example.org/test");
+    world.says("datanet create charter.toml --valid valid.jsonl --test test.jsonl --as alice");
+    let row = |text: &str, key: &str, made: &str| json!({ "text": text, "label": "weather", "key": key, "made": made });
+    let mut rows = [
+        row("snow fell in the north and then came rain", "a1", "2026-01-31"),
+        row("the wind turned west and the fog was gone by noon", "a1", "2026-01-31T10:00:00Z"),
+        row("hail broke the glass of two greenhouses in may", "a2", "9999-01-01"),
+        row("the frost came early and killed the last beans", "a3", "2019-12-31"),
+        row("a thunderstorm passed over the lake before dawn", "a4", "soon"),
+        row("the summer was dry and the river ran low in august", "a5", "2026-02-01"),
+    ];
+    let write = |rows: &[Value]| {
+        let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        fs::write(world.path("mine.jsonl"), lines).unwrap();
+    };
+    write(&rows);
+    let refused = world.refuses("contribute mine.jsonl --as bob");
+    assert!(refused.contains("no column \"licence\""), "{refused}");
+    rows[5]["licence"] = json!("all rights reserved");
+    write(&rows);
+    let said = "mine.jsonl --licence cc-by-4.0 --consent";
+    let dry = world.document(&format!("gate {said}"));
+    let reasons: Vec<&Value> = dry["each"].as_array().unwrap().iter().map(|each| &each["reason"]).collect();
+    let expected =
+        ["repeated_id", "future_time", "early_time", "bad_time", "unknown_licence"].map(|code| json!(code));
+    assert!(reasons[0].is_null() && reasons[1..].iter().copied().eq(&expected), "{reasons:?}");
+    let words = world.says(&format!("gate {said}"));
+    assert!(words.contains("made: \"9999-01-01\"") && words.contains("like line 1"), "{words}");
+    let real = world.document(&format!("contribute {said} --as bob"));
+    assert_eq!(dry["verdicts"], real["verdicts"]);
+    // A node that starts again knows the ids.
+    write(&[row("sleet and a north wind kept the boats in the harbour", "a1", "2026-02-01")]);
+    let again = world.document(&format!("contribute {said} --as bob"));
+    assert_eq!(again["verdicts"]["stopped"][0]["code"], "repeated_id", "{again:#}");
+    let other = world.document(&format!("contribute {said} --as carol"));
+    assert_eq!(other["verdicts"]["passed"], 1, "{other:#}");
+    write(&[
+        json!({ "text": "rain", "label": "weather", "key": "b", "made": "2026-02-01", "licence": "CC-BY-4.0", "consent": "no" }),
+    ]);
+    let no = world.document(&format!("contribute {said} --as dora"));
+    assert_eq!(no["verdicts"]["stopped"][0]["code"], "missing_consent", "what a record says stands: {no:#}");
+}
+
+/// Flags that the datanet does not ask for are refused: nothing is said that nobody reads. Columns of such names are fields like others.
+#[test]
+fn what_nobody_asks_is_not_said() {
+    let world = World::founded();
+    let refused = world.refuses("contribute bob.jsonl --as bob --licence CC-BY-4.0");
+    assert!(refused.contains("topics asks for no licence"), "{refused}");
+    let padded = json!({ "text": "the fog was gone by noon", "label": "weather", "id": "x", "time": "never", "pad": "x".repeat(20_000) });
+    fs::write(world.path("mine.jsonl"), format!("{padded}\n")).unwrap();
+    let found = world.document("gate mine.jsonl --net topics");
+    assert_eq!(found["each"][0]["reason"], "padded_record");
+    let plain = json!({ "text": "the fog was gone by noon", "label": "weather", "id": "x", "time": "never" });
+    fs::write(world.path("mine.jsonl"), format!("{plain}\n{plain}\n")).unwrap();
+    let found = world.document("gate mine.jsonl --net topics");
+    assert_eq!(
+        (&found["each"][0]["reason"], &found["each"][1]["reason"]),
+        (&Value::Null, &json!("exact_duplicate"))
+    );
+}
+
 /// What cannot be judged is refused before anything is.
 #[test]
 fn what_cannot_be_judged_is_refused() {

@@ -4,7 +4,7 @@ use assay_ledger::charter::Charter;
 use assay_ledger::ids::{AccountId, DatanetId};
 use assay_quality::{Finding, Gates, RecordView};
 
-use super::{config, judge};
+use super::{claims, config, judge};
 use crate::error::{NodeError, Result};
 use crate::node::Node;
 use crate::task::{Reading, Record};
@@ -38,7 +38,7 @@ pub fn rehearse(charter: &Charter, sealed: &[Record], records: &[Record]) -> Res
     let sealed: Vec<Reading> = sealed.iter().map(|row| Reading::of(&charter.task, row)).collect();
     let views: Vec<RecordView<'_>> = sealed.iter().map(Reading::view).collect();
     let mut gates = Gates::new(config(charter)?, &views).map_err(NodeError::invalid)?;
-    Ok(run(&mut gates, charter, &[], records, NEWCOMER))
+    Ok(run(&mut gates, charter, &[], records, NEWCOMER, crate::node::now()))
 }
 
 impl Node {
@@ -57,7 +57,7 @@ impl Node {
         self.clear_reviewed(net, &mut memory)?;
         let charter = &self.datanet(net)?.charter;
         let sender = sender.map_or(NEWCOMER, AccountId::as_str);
-        Ok(run(&mut memory.gates, charter, &memory.places, records, sender))
+        Ok(run(&mut memory.gates, charter, &memory.places, records, sender, self.now()))
     }
 }
 
@@ -67,9 +67,11 @@ fn run(
     places: &[(u64, u32)],
     records: &[Record],
     sender: &str,
+    now: u64,
 ) -> Vec<Rehearsed> {
-    let readings: Vec<Reading> = records.iter().map(|record| Reading::of(&charter.task, record)).collect();
-    let views: Vec<RecordView<'_>> = readings.iter().map(|r| r.view().sent_by(sender)).collect();
+    let offered: Vec<claims::Offered> =
+        records.iter().map(|record| claims::Offered::of(charter, record)).collect();
+    let views: Vec<RecordView<'_>> = offered.iter().map(|record| record.view(sender, now)).collect();
     let original = |at: usize| match places.get(at) {
         Some(&(contribution, index)) => Original::Offered(contribution, index),
         None => Original::Here(at - places.len()),
