@@ -82,7 +82,7 @@ pub use config::{
 };
 pub use cost::{Clock, Costs, Stage};
 pub use likeness::Likeness;
-pub use near::{NearIndex, NearMatch};
+pub use near::{NearIndex, NearMatch, TextStore, TextStoreError};
 pub use normalise::{ContentKey, normalise};
 pub use overlap::BenchmarkIndex;
 pub use pipeline::Gates;

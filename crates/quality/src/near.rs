@@ -4,14 +4,19 @@
 //! share the most with it are aligned word by word. Every step is bounded: a list keeps its first texts (the first
 //! comers own content), and at most [`ALIGNED_MAX`] are aligned. The order of insertion is the only order
 //! that matters, so one text at a time or a million give the same answers.
+//!
+//! In memory are the lists and a byte for every word. The texts themselves are read for the few candidates that these bytes leave, so
+//! they may be elsewhere ([`TextStore`]).
 
 mod lists;
 mod texts;
 
-use crate::likeness::{Aligner, Likeness};
+use crate::likeness::{Aligner, Likeness, tokens};
 use crate::sketch::Sketch;
 use lists::Lists;
-use texts::Texts;
+use texts::{Marks, Texts};
+
+pub use texts::{TextStore, TextStoreError};
 
 /// Texts that one query is aligned with.
 const ALIGNED_MAX: usize = 16;
@@ -44,14 +49,23 @@ pub struct NearMatch<S> {
 
 impl Default for NearIndex {
     fn default() -> Self {
-        NearIndex { texts: Texts::default(), bands: Lists::new(BAND_MAX), pairs: Lists::new(PAIR_MAX) }
+        NearIndex::over(Texts::default())
     }
 }
 
 impl NearIndex {
-    /// An empty index.
+    /// An empty index, with its texts in memory.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty index that keeps its texts in an empty store.
+    pub fn with_texts_in(store: Box<dyn TextStore>) -> Self {
+        NearIndex::over(Texts::kept_in(store))
+    }
+
+    fn over(texts: Texts) -> Self {
+        NearIndex { texts, bands: Lists::new(BAND_MAX), pairs: Lists::new(PAIR_MAX) }
     }
 
     /// How many texts were inserted.
@@ -61,7 +75,13 @@ impl NearIndex {
 
     /// Whether none was.
     pub fn is_empty(&self) -> bool {
-        self.texts.is_empty()
+        self.len() == 0
+    }
+
+    /// The first failure of the store of its texts. From then on matches may be missing and erased text may still be there: make
+    /// the index again. Never where texts are in memory.
+    pub fn failure(&self) -> Option<&TextStoreError> {
+        self.texts.failure()
     }
 
     /// Adds a text and returns its number.
@@ -74,7 +94,8 @@ impl NearIndex {
 
     /// Forgets a text: it is erased and never matches again. Its number is not given to another. `false` where there is none.
     pub fn remove(&mut self, id: u32) -> bool {
-        let Some((_, text)) = self.texts.get(id) else { return false };
+        let mut letters = Vec::new();
+        let Some(text) = self.texts.read(id, &mut letters) else { return false };
         let sketch = Sketch::new(text);
         self.bands.remove(id, &sketch.bands);
         self.pairs.remove(id, &sketch.pairs);
@@ -88,16 +109,19 @@ impl NearIndex {
         sketch: &Sketch,
         mut judge: impl FnMut(u32, &Likeness) -> Option<S>,
     ) -> Option<NearMatch<S>> {
-        let candidates = self.candidates(sketch);
+        let mut candidates = self.candidates(sketch);
         if candidates.is_empty() {
             return None;
         }
         self.texts.touch(&candidates);
+        let marks = Marks::of(&sketch.words);
+        candidates.retain(|&id| marks.may_share_half(self.texts.marks(id)));
         let mut aligner = Aligner::new(&sketch.words, sketch.folded());
+        let mut letters = Vec::new();
         let mut best: Option<NearMatch<S>> = None;
         for id in candidates {
-            let Some((words, text)) = self.texts.get(id) else { continue };
-            let Some(likeness) = aligner.align(words, text) else { continue };
+            let Some(text) = self.texts.read(id, &mut letters) else { continue };
+            let Some(likeness) = aligner.align(&tokens(text), text) else { continue };
             let Some(judgement) = judge(id, &likeness) else { continue };
             let better = best.as_ref().is_none_or(|best| {
                 let by_judgement = judgement.cmp(&best.judgement);

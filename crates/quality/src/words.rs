@@ -240,6 +240,11 @@ impl Token {
         (self.0 & 7) + 1
     }
 
+    /// Eight bits of its hash: equal words have equal marks.
+    pub(crate) fn mark(self) -> u8 {
+        (self.0 >> 24) as u8
+    }
+
     /// Whether two words may be one slip apart, as far as this can be seen without their letters.
     pub(crate) fn may_slip(self, other: Token) -> bool {
         let lengths = self.weight().abs_diff(other.weight());

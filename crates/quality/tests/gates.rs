@@ -1,9 +1,11 @@
 //! The gates as a whole, on text and numbers made here.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+use std::sync::{Arc, Mutex};
+
 use assay_quality::{
     Finding, GateConfig, Gates, LabelRule, Likeness, NearIndex, Reason, RecordRef, RecordView, Sketch,
-    Verdict, normalise,
+    TextStore, TextStoreError, Verdict, normalise,
 };
 use proptest::prelude::*;
 
@@ -290,6 +292,52 @@ fn what_is_removed_never_matches() {
     assert!(found > 150, "{found}");
     let id = index.insert(&sketches[0]);
     assert_eq!(id as usize, sketches.len(), "numbers are not given twice");
+}
+
+/// Texts that somebody else keeps.
+#[derive(Clone, Default)]
+struct Elsewhere(Arc<Mutex<Vec<u8>>>);
+
+impl TextStore for Elsewhere {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), TextStoreError> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn read(&self, at: u64, into: &mut [u8]) -> Result<(), TextStoreError> {
+        into.copy_from_slice(&self.0.lock().unwrap()[at as usize..][..into.len()]);
+        Ok(())
+    }
+
+    fn erase(&mut self, at: u64, bytes: u64) -> Result<(), TextStoreError> {
+        self.0.lock().unwrap()[at as usize..][..bytes as usize].fill(0);
+        Ok(())
+    }
+}
+
+/// Where the texts are kept changes no answer, and a withdrawn text is kept nowhere.
+#[test]
+fn texts_are_kept_elsewhere_and_erased_there() {
+    let stream = Maker(19).stream(400);
+    let secret = "nobody shall find this sentence about a violet umbrella again";
+    let texts = stream.iter().map(|(text, _)| text.as_str()).chain([secret]);
+    let sketches: Vec<Sketch> = texts.map(|text| Sketch::new(normalise(text))).collect();
+    let elsewhere = Elsewhere::default();
+    let mut indexes = [NearIndex::new(), NearIndex::with_texts_in(Box::new(elsewhere.clone()))];
+    for sketch in &sketches {
+        let [near, far] = indexes.each_mut().map(|index| {
+            let found = index.nearest(sketch, |_, likeness| likeness.is_same_text().then_some(()));
+            index.insert(sketch);
+            found
+        });
+        assert_eq!(near, far);
+    }
+    let has = |word: &str| String::from_utf8(elsewhere.0.lock().unwrap().clone()).unwrap().contains(word);
+    assert!(has("violet umbrella"));
+    assert!(indexes[1].remove(sketches.len() as u32 - 1));
+    assert!(
+        !has("violet") && !has("umbrella") && has(sketches[0].normal()) && indexes[1].failure().is_none()
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@
 //! | [`tables`] | immutable files named by their SHA-256 | a folder, or any object store |
 //! | [`columns`] | the bytes of such a file: plain typed columns as Parquet | nowhere: bytes in, bytes out |
 //! | [`files`] | whole or absent: how a file of a folder is written | a folder |
+//! | [`ScratchFile`] | nothing: what can be made again, while a process needs it | a file without a name |
 //! | [`public`] | static public files: tiles, tables, the published checkpoint | a folder, or any object store |
 
 pub mod columns;
@@ -26,6 +27,7 @@ mod pg;
 mod pgpass;
 mod place;
 pub mod public;
+mod scratch;
 pub mod tables;
 pub mod vault;
 pub mod witness;
@@ -35,6 +37,7 @@ pub use events::{AppendError, EventReader, EventStore, NewEntry, StateImage, Sto
 pub use files::PublicFolder;
 use place::Place;
 pub use public::PublicFiles;
+pub use scratch::ScratchFile;
 pub use tables::{TableRef, TableStore};
 pub use vault::{PrivateRecord, Vault, VaultReader};
 pub use witness::{WitnessStore, WitnessedHead};

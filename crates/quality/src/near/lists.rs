@@ -9,6 +9,10 @@ const FREE: u64 = u64::MAX;
 /// No number.
 const NONE: u32 = u32::MAX;
 const SMALLEST: usize = 1 << 10;
+/// Entries of a line of the caches.
+const LINE: usize = 8;
+/// The share of the places that may be taken.
+const FULL: (usize, usize) = (3, 4);
 
 pub(crate) struct Lists {
     /// Key in the high half, number in the low; room for `size` keys and as much as the last of them move up.
@@ -38,7 +42,7 @@ impl Lists {
 
     /// Appends a number, greater than all before, to the list of each key; a full list stays as it is.
     pub(crate) fn insert(&mut self, number: u32, keys: &[u32]) {
-        if (self.used + keys.len()) * 5 > self.size * 3 {
+        if (self.used + keys.len()) * FULL.1 > self.size * FULL.0 {
             self.grow(keys.len());
         }
         for &key in keys {
@@ -73,8 +77,10 @@ impl Lists {
     /// length weighs; only sums of at least `least`. In no particular order.
     pub(crate) fn shared(&self, keys: &[u32], weigh: fn(usize) -> u32, least: u32) -> Vec<(u32, u32)> {
         let mut all: Vec<(u32, u32)> = Vec::with_capacity(keys.len() * 4);
-        // All places are asked for before the first is waited for.
-        std::hint::black_box(keys.iter().fold(0, |sum, &key| sum ^ self.entries[place(key, self.size)]));
+        // All places, and the next line of each, are asked for before the first is waited for.
+        let ask = |at: usize| self.entries.get(at).copied().unwrap_or(FREE);
+        let both = |&key: &u32| ask(place(key, self.size)) ^ ask(place(key, self.size) + LINE);
+        std::hint::black_box(keys.iter().map(both).fold(0, |sum, entry| sum ^ entry));
         for &key in keys {
             let begin = self.find(key);
             let length = self.list(begin, key).count();
@@ -115,20 +121,39 @@ impl Lists {
         self.used += 1;
     }
 
+    /// Makes room by a quarter, in place: all entries go to the end in order, and from there, one by one, to where they
+    /// belong, which is never behind where they are.
     fn grow(&mut self, more: usize) {
-        while (self.used + more) * 5 > self.size * 3 {
-            self.size *= 2;
+        while (self.used + more) * FULL.1 > self.size * FULL.0 {
+            self.size += self.size / 4;
         }
-        let old = std::mem::replace(&mut self.entries, vec![FREE; self.size + 1]);
-        let mut next = 0;
-        for entry in old.into_iter().filter(|&entry| entry != FREE) {
-            next = next.max(place(key_of(entry), self.size));
-            if next + 1 >= self.entries.len() {
-                self.entries.resize(next + 2, FREE);
+        let mut kept = 0;
+        for at in 0..self.entries.len() {
+            let entry = std::mem::replace(&mut self.entries[at], FREE);
+            if entry != FREE {
+                self.entries[kept] = entry;
+                kept += 1;
             }
+        }
+        // Room enough for all, even if the last of them all belong to the last place.
+        let room = self.entries.len().max(self.size + 1 + self.moved_up(kept));
+        self.entries.reserve_exact(room - self.entries.len());
+        self.entries.resize(room, FREE);
+        self.entries.copy_within(..kept, room - kept);
+        self.entries[..kept.min(room - kept)].fill(FREE);
+        let mut next = 0;
+        for at in room - kept..room {
+            let entry = std::mem::replace(&mut self.entries[at], FREE);
+            next = next.max(place(key_of(entry), self.size));
             self.entries[next] = entry;
             next += 1;
         }
+    }
+
+    /// How far past the last place the first `kept` entries reach once they are spread.
+    fn moved_up(&self, kept: usize) -> usize {
+        let spread = |next: usize, &entry: &u64| next.max(place(key_of(entry), self.size)) + 1;
+        self.entries[..kept].iter().fold(0, spread).saturating_sub(self.size)
     }
 }
 

@@ -12,6 +12,7 @@ mod ground;
 mod hostile;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod scratch;
 mod sqlite;
 mod tables;
 mod vault;
