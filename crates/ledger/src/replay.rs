@@ -73,6 +73,11 @@ impl Replay {
         &self.state
     }
 
+    /// Whether the entries so far hold the whole outcome of every command.
+    pub fn is_whole(&self) -> bool {
+        self.due.is_empty()
+    }
+
     /// Takes the next entry. After an error the replay stays where it was.
     pub fn push(&mut self, event: &Event) -> Result<(), Mismatch> {
         let seq = self.state.size();

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use assay_store::{PublicFiles, PublicFolder};
+use assay_store::PublicFiles;
 use assay_tlog::{Checkpoint, Plan, VerifierKey, open_checkpoint, verify_consistency};
 use serde::Serialize;
 
 use crate::error::{NodeError, Result};
 use crate::node::{CHECKPOINT, LOG_KEY};
-use crate::publish::hash_tiles;
+use crate::publish::{NOTE_BYTES_MAX, hash_tiles};
 
 /// What somebody was shown of a log.
 #[derive(Clone, Debug, Serialize)]
@@ -49,17 +49,20 @@ struct Side {
 }
 
 impl Side {
-    /// Opens a public folder, or a file with a checkpoint.
-    fn open(place: &Path, key: &VerifierKey) -> Result<Self> {
-        let (file, tiles) = match place.is_dir() {
-            true => (place.join(CHECKPOINT), Some(PublicFolder::open(place)?.into())),
-            false => (place.to_owned(), None),
+    /// Opens public files by their address, or a file with a checkpoint.
+    fn open(place: &str, key: &VerifierKey) -> Result<Self> {
+        let tiles = tiles(place)?;
+        let note = match &tiles {
+            Some(tiles) => tiles.read(CHECKPOINT, NOTE_BYTES_MAX)?.ok_or_else(|| {
+                NodeError::refused(format!("there is no {CHECKPOINT} in {place}"))
+                    .hint("name the public files of a log, or a file with a checkpoint")
+            })?,
+            None => fs::read(place).map_err(|e| NodeError::file(Path::new(place), &e))?,
         };
-        let note = fs::read(&file).map_err(|e| NodeError::file(&file, &e))?;
         let head = open_checkpoint(&note, key, key.name())
-            .map_err(|e| NodeError::refused(format!("{}: {e}", file.display())))?;
+            .map_err(|e| NodeError::refused(format!("the checkpoint of {place}: {e}")))?;
         let view = View {
-            place: place.display().to_string(),
+            place: place.to_owned(),
             size: head.size,
             root: head.root.to_string(),
             checkpoint: String::from_utf8_lossy(&note).into_owned(),
@@ -68,15 +71,28 @@ impl Side {
     }
 }
 
-/// The key of a public folder, if that is what `place` is.
-fn key_of(place: &Path) -> Option<VerifierKey> {
-    fs::read_to_string(place.join(LOG_KEY)).ok()?.trim_end().parse().ok()
+/// The public files at an address; `None` if it is that of a file.
+fn tiles(place: &str) -> Result<Option<PublicFiles>> {
+    let many = place.contains("://") || Path::new(place).is_dir();
+    Ok(many.then(|| PublicFiles::open(place)).transpose()?)
 }
 
-/// Compares two public folders, or checkpoints in files, that `key` signed; by default the key in either folder.
+/// The key beside the public files at an address.
+pub fn key_at(address: &str) -> Result<VerifierKey> {
+    let key = PublicFiles::open(address)?.read(LOG_KEY, NOTE_BYTES_MAX)?;
+    let key = key.as_deref().and_then(|key| std::str::from_utf8(key).ok()?.trim_end().parse().ok());
+    key.ok_or_else(|| {
+        NodeError::refused(format!("there is no {LOG_KEY} with a key in {address}"))
+            .hint("name the public files of a log, or give --key VKEY")
+    })
+}
+
+/// Compares two views that `key` signed, by default the key beside either: public files by their address (a folder,
+/// `http://...`, `s3://...`), or checkpoints in files.
 /// The tiles of the larger view decide, and are checked against its head first.
-pub fn compare(a: &Path, b: &Path, key: Option<&VerifierKey>) -> Result<Compared> {
-    let key = key.cloned().or_else(|| key_of(a)).or_else(|| key_of(b));
+pub fn compare(a: &str, b: &str, key: Option<&VerifierKey>) -> Result<Compared> {
+    let beside = |place: &str| tiles(place).ok()?.and_then(|_| key_at(place).ok());
+    let key = key.cloned().or_else(|| beside(a)).or_else(|| beside(b));
     let key = key.ok_or_else(|| {
         NodeError::refused("no key of the log is known").hint(
             "give --key VKEY (the log's file log.vkey): only heads of one key can contradict each other",

@@ -1,9 +1,9 @@
 //! A public copy: static files for any file server, grown by what is new, checked before a byte of it is written.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use assay_ledger::ids::Digest;
-use assay_store::PublicFolder;
+use assay_store::PublicFiles;
 use assay_tlog::{
     Checkpoint, Plan, Tile, TileFile, TileKind, TileWriter, VerifierKey, bundle, growth, open_checkpoint,
     verify_consistency,
@@ -34,8 +34,10 @@ pub struct Copied {
 /// Brings the copy in `to` up to the public folder `from` of the log of `key`: the key, tables, bundles and tiles, and
 /// the checkpoint last. What a broken run left is found and kept. Every entry and every tile that is new is hashed up
 /// to the signed root first, so that nothing wrong ever reaches a folder whose files never change.
-pub fn copy(from: &Path, to: &Path, key: &VerifierKey) -> Result<Copied> {
-    let (from, to) = (PublicFolder::open(from)?, PublicFolder::open(to)?);
+///
+/// Both are addresses: a folder, or `s3://BUCKET/PREFIX`.
+pub fn copy(from: &str, to: &str, key: &VerifierKey) -> Result<Copied> {
+    let (from, to) = (PublicFiles::open(from)?, PublicFiles::open(to)?);
     let note = from.read(CHECKPOINT, NOTE_BYTES_MAX)?.ok_or_else(|| broken(CHECKPOINT, "is missing"))?;
     let head = head(&note, key)?;
     let old = match to.read(CHECKPOINT, NOTE_BYTES_MAX)? {
@@ -53,8 +55,12 @@ pub fn copy(from: &Path, to: &Path, key: &VerifierKey) -> Result<Copied> {
         copied.tiles += u64::from(to.write_once(&tile.path(), bytes)?);
         Ok(())
     })?;
-    to.write_atomic(CHECKPOINT, &note)?;
-    Ok(copied)
+    let yields = |old: &[u8]| self::head(old, key).is_ok_and(|old| old.size <= head.size);
+    match to.advance(CHECKPOINT, &note, &yields, NOTE_BYTES_MAX)? {
+        true => Ok(copied),
+        false => Err(NodeError::unavailable(format!("{} grew beyond this log meanwhile", to.place()))
+            .hint("somebody else publishes there; publish again from the newest")),
+    }
 }
 
 fn head(note: &[u8], key: &VerifierKey) -> Result<Checkpoint> {
@@ -62,12 +68,12 @@ fn head(note: &[u8], key: &VerifierKey) -> Result<Checkpoint> {
 }
 
 /// The size of the copy, if the log extends it.
-fn grown(from: &PublicFolder, old: &Checkpoint, new: &Checkpoint) -> Result<u64> {
+fn grown(from: &PublicFiles, old: &Checkpoint, new: &Checkpoint) -> Result<u64> {
     let plan = Plan::consistency(old.size, new.size).map_err(|e| {
         NodeError::refused(format!("the copy is ahead of this log: {e}"))
             .hint("this folder is an old one; publish from the newest")
     })?;
-    let proof = plan.hashes(&hash_tiles(&from.clone().into(), &plan)?).map_err(NodeError::bug)?;
+    let proof = plan.hashes(&hash_tiles(from, &plan)?).map_err(NodeError::bug)?;
     verify_consistency(old.size, new.size, &old.root, &new.root, &proof).map_err(|e| {
         NodeError::refused(format!("the copy is of another history: {e}"))
             .hint("`assay log compare` shows both heads; nothing was written")
@@ -78,7 +84,7 @@ fn grown(from: &PublicFolder, old: &Checkpoint, new: &Checkpoint) -> Result<u64>
 /// Lays out the tiles of entries `old..new` again from the bundles of `from`; each must be what `from` has.
 /// The root of the whole.
 fn walk(
-    from: &PublicFolder,
+    from: &PublicFiles,
     old: u64,
     new: u64,
     found: &mut dyn FnMut(Tile, &[u8]) -> Result<()>,
@@ -99,7 +105,7 @@ fn walk(
 }
 
 /// A writer at `old` entries, from the tiles of a log of `new`, whose last ones may be wider.
-fn restored(from: &PublicFolder, old: u64, new: u64) -> Result<TileWriter> {
+pub(crate) fn restored(from: &PublicFiles, old: u64, new: u64) -> Result<TileWriter> {
     let mut files: Vec<TileFile> = Vec::new();
     for tile in TileWriter::needs(old) {
         let wide = growth(0, new).find(|wide| wide.kind() == tile.kind() && wide.index() == tile.index());
@@ -123,12 +129,12 @@ fn cut(bytes: &[u8], tile: Tile, wide: Tile) -> Result<Vec<u8>> {
     Ok(narrow)
 }
 
-fn read(from: &PublicFolder, tile: Tile) -> Result<Vec<u8>> {
+fn read(from: &PublicFiles, tile: Tile) -> Result<Vec<u8>> {
     from.read(&tile.path(), TILE_BYTES_MAX)?.ok_or_else(|| broken(&tile.path(), "is missing"))
 }
 
 fn check(
-    from: &PublicFolder,
+    from: &PublicFiles,
     tiles: Vec<TileFile>,
     new: u64,
     found: &mut dyn FnMut(Tile, &[u8]) -> Result<()>,
@@ -143,24 +149,16 @@ fn check(
 }
 
 /// Copies tables that the copy lacks, each checked against its name.
-fn copy_tables(from: &PublicFolder, to: &PublicFolder) -> Result<u64> {
-    let folder = from.root().join("tables");
-    if !folder.is_dir() {
-        return Ok(0);
-    }
+fn copy_tables(from: &PublicFiles, to: &PublicFiles) -> Result<u64> {
+    let there: BTreeSet<String> = to.list()?.into_iter().collect();
     let mut copied = 0;
-    for entry in std::fs::read_dir(&folder).map_err(|e| NodeError::file(&folder, &e))? {
-        let name = entry.map_err(|e| NodeError::file(&folder, &e))?.file_name();
-        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
-        let file = format!("tables/{name}");
-        if to.path(&file)?.is_file() {
-            continue;
-        }
-        let bytes = from.read(&file, TABLE_BYTES_MAX)?.ok_or_else(|| broken(&file, "is missing"))?;
+    for file in from.list()?.iter().filter(|file| !there.contains(*file)) {
+        let Some(name) = file.strip_prefix("tables/") else { continue };
+        let bytes = from.read(file, TABLE_BYTES_MAX)?.ok_or_else(|| broken(file, "is missing"))?;
         if name.split('.').next() != Some(Digest::of(&bytes).to_string().as_str()) {
-            return Err(broken(&file, "does not hash to its name"));
+            return Err(broken(file, "does not hash to its name"));
         }
-        copied += u64::from(to.write_once(&file, &bytes)?);
+        copied += u64::from(to.write_once(file, &bytes)?);
     }
     Ok(copied)
 }

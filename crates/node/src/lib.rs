@@ -39,7 +39,7 @@ mod worth;
 
 pub use audit::AUDIT;
 pub use backup::{Restored, backup, restore};
-pub use compare::{Compared, View, compare};
+pub use compare::{Compared, View, compare, key_at};
 pub use contents::Contents;
 pub use contribute::Contributed;
 pub use copy::{Copied, copy};
@@ -58,4 +58,4 @@ pub use settle::RecordValue;
 pub use train::CARD;
 pub use transfer::Transferred;
 pub use trust::{Trust, read_policy};
-pub use verify::{CANNOT_KNOW, Check, Verified, verify};
+pub use verify::{CANNOT_KNOW, Check, Verified, verify, verify_at};

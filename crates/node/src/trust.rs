@@ -3,10 +3,12 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use assay_store::PublicFiles;
 use assay_tlog::{MAX_POLICY_BYTES, Policy, TrustError, Trusted, VerifierKey};
 
 use crate::error::{NodeError, Result};
 use crate::node::CHECKPOINT;
+use crate::publish::NOTE_BYTES_MAX;
 
 /// Whose checkpoints are believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,11 +45,12 @@ impl Trust {
         self.policy.open_with(note, &self.logs)
     }
 
-    /// The checkpoint of a public folder.
-    pub fn open_folder(&self, dir: &Path) -> Result<Trusted> {
-        let path = dir.join(CHECKPOINT);
-        let note = std::fs::read(&path).map_err(|e| NodeError::file(&path, &e))?;
-        self.open(&note).map_err(|e| NodeError::refused(format!("{}: {e}", path.display())))
+    /// The checkpoint among public files, by their address.
+    pub fn open_at(&self, address: &str) -> Result<Trusted> {
+        let note = PublicFiles::open(address)?.read(CHECKPOINT, NOTE_BYTES_MAX)?;
+        let note =
+            note.ok_or_else(|| NodeError::refused(format!("there is no {CHECKPOINT} in {address}")))?;
+        self.open(&note).map_err(|e| NodeError::refused(format!("{CHECKPOINT} in {address}: {e}")))
     }
 }
 

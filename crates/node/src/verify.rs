@@ -2,8 +2,10 @@
 //!
 //! The order is that of trust: the key, the checkpoint that it signed, the entries that the checkpoint covers, the
 //! state that follows from the entries, the tables that the entries name. Every file of the folder must have its
-//! place in this chain; one that has none is an error too.
+//! place in this chain; one that has none is an error too. A far server cannot be asked for what else it has: there, what
+//! the chain calls for is read, in order, and where a reader got to can be kept in a [`bookmark`].
 
+mod bookmark;
 mod folder;
 mod tables;
 
@@ -19,15 +21,18 @@ use assay_ledger::ids::PublicKey;
 use assay_ledger::refusal::Refusal;
 use assay_ledger::replay::{Mismatch, Reason, Replay, Signatures};
 use assay_ledger::state::State;
+use assay_store::PublicFiles;
 use assay_tlog::{
     Checkpoint, Tile, TileFile, TileKind, TileWriter, VerifierKey, bundle, growth, open_checkpoint,
 };
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{NodeError, Result};
 use crate::node::{CHECKPOINT, LOG_KEY};
-use folder::Folder;
+use crate::publish::{NOTE_BYTES_MAX, TILE_BYTES_MAX};
+use bookmark::Bookmark;
+use folder::{Bundle, Folder};
 use tables::Tables;
 
 /// Signatures that are checked together.
@@ -76,46 +81,79 @@ pub struct Verified {
 
 /// Verifies the public files in `dir`. The first thing that does not hold is named in the error.
 pub fn verify(dir: &Path, key: Option<&VerifierKey>, on_progress: &dyn Fn(u64, u64)) -> Result<Verified> {
-    let mut folder = Folder::open(dir)?;
+    follow(Folder::open(dir)?, key, None, on_progress)
+}
+
+/// Verifies the public files at an address (`http://...`, `s3://...`), as they come. With a bookmark, what it says was
+/// verified before is not read again: the log must extend that very tree, and the bookmark moves on, while the log is
+/// read and at its end.
+pub fn verify_at(
+    address: &str,
+    key: Option<&VerifierKey>,
+    bookmark: Option<&Path>,
+    on_progress: &dyn Fn(u64, u64),
+) -> Result<Verified> {
+    let files = PublicFiles::open(address)?;
+    let bookmark = bookmark.map(|path| Bookmark::open(path, &files)).transpose()?;
+    follow(Folder::far(files), key, bookmark, on_progress)
+}
+
+fn follow(
+    mut folder: Folder,
+    key: Option<&VerifierKey>,
+    mut bookmark: Option<Bookmark>,
+    on_progress: &dyn Fn(u64, u64),
+) -> Result<Verified> {
     let found = log_key(&mut folder)?;
     let trusted = key.unwrap_or(&found);
     if *trusted != found {
         return Err(broken(LOG_KEY, "is not the key that you gave"));
     }
     let head = checkpoint(&mut folder, trusted)?;
-    let mut walk = Walk::new(&folder, &head)?;
-    walk.entries(&mut folder, &head, on_progress)?;
+    let before = bookmark.as_mut().map(|bookmark| bookmark.take(trusted, &head)).transpose()?.flatten();
+    let mut walk = before.unwrap_or_else(|| Walk::new(&head.origin));
+    walk.entries(&mut folder, &head, &mut bookmark, on_progress)?;
     if walk.writer.root() != head.root {
         return Err(broken(CHECKPOINT, "signs another root than the entries have"));
     }
-    let state = walk.replay.finish().map_err(|m| broken(&bundle_of(m.seq, head.size), m))?;
+    if !walk.replay.is_whole() {
+        let mismatch = walk.replay.finish().err().map(|m| m.to_string()).unwrap_or_default();
+        return Err(broken(&bundle_of(head.size.saturating_sub(1), head.size), mismatch));
+    }
+    let state = walk.replay.state();
     if state.log_key() != trusted.to_string() {
         return Err(broken(LOG_KEY, "is not the key that the first entry names"));
     }
-    walk.tables.finish(&state, &mut folder)?;
+    walk.tables.finish(state, &mut folder)?;
     folder.finish()?;
-    let checks = checks(&walk.counts, walk.tables, &head, folder.count());
+    walk.counts.files += folder.count();
+    if let Some(bookmark) = &mut bookmark {
+        bookmark.save(&walk, 0)?;
+    }
+    let (state, listed) = (walk.replay.state(), folder.names().is_some());
+    let balances = balances(state);
+    let digest = state.digest().map(|d| d.to_string()).unwrap_or_default();
     Ok(Verified {
         origin: head.origin,
         size: head.size,
         root: head.root.to_string(),
         key: trusted.to_string(),
         key_from_folder: key.is_none(),
-        checks,
-        balances: balances(&state),
-        state: state.digest().map(|d| d.to_string()).unwrap_or_default(),
+        checks: checks(&walk.counts, walk.tables, listed),
+        balances,
+        state: digest,
         cannot_know: CANNOT_KNOW.to_vec(),
     })
 }
 
 fn log_key(folder: &mut Folder) -> Result<VerifierKey> {
-    let bytes = folder.take(LOG_KEY)?;
+    let bytes = folder.take(LOG_KEY, NOTE_BYTES_MAX)?;
     let text = std::str::from_utf8(&bytes).ok().and_then(|t| t.strip_suffix('\n'));
     text.and_then(|t| t.parse().ok()).ok_or_else(|| broken(LOG_KEY, "holds no verifier key on one line"))
 }
 
 fn checkpoint(folder: &mut Folder, key: &VerifierKey) -> Result<Checkpoint> {
-    let note = folder.take(CHECKPOINT)?;
+    let note = folder.take(CHECKPOINT, NOTE_BYTES_MAX)?;
     let head = open_checkpoint(&note, key, key.name()).map_err(|e| broken(CHECKPOINT, e))?;
     // The signature covers the text; the rest of the file must be that one signature, and cosignatures of witnesses,
     // which only a policy can judge: eight bytes of time and a signature.
@@ -135,7 +173,7 @@ struct Walk {
     replay: Replay,
     tables: Tables,
     counts: Counts,
-    /// Tiles in the folder by the size of the log at which they are written.
+    /// Tiles to compare by the size of the log at which they are written.
     tiles: BTreeMap<u64, Vec<Tile>>,
     /// Commands whose signatures are still to be checked, all at once and on every core.
     unchecked: Vec<Unchecked>,
@@ -147,76 +185,105 @@ struct Unchecked {
     signed: Box<Signed>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Counts {
     entries: u64,
     commands: u64,
     postings: u64,
     settled: u64,
     tiles: u64,
+    files: u64,
 }
 
 impl Walk {
-    fn new(folder: &Folder, head: &Checkpoint) -> Result<Self> {
-        let mut tiles: BTreeMap<u64, Vec<Tile>> = BTreeMap::new();
-        for name in folder.names().filter(|name| name.starts_with("tile/")) {
-            let tile: Tile = name.parse().map_err(|e| broken(name, e))?;
-            let size = size_of(&tile).filter(|size| *size <= head.size);
-            let size = size.ok_or_else(|| broken(name, "is of a larger log than the checkpoint signs"))?;
-            tiles.entry(size).or_default().push(tile);
-        }
-        Ok(Self {
+    fn new(origin: &str) -> Self {
+        Self {
             writer: TileWriter::new(),
-            replay: Replay::new(State::new(&head.origin), Signatures::Elsewhere),
+            replay: Replay::new(State::new(origin), Signatures::Elsewhere),
             tables: Tables::default(),
             counts: Counts::default(),
-            tiles,
+            tiles: BTreeMap::new(),
             unchecked: Vec::new(),
-        })
+        }
     }
 
     fn entries(
         &mut self,
         folder: &mut Folder,
         head: &Checkpoint,
+        bookmark: &mut Option<Bookmark>,
         on_progress: &dyn Fn(u64, u64),
     ) -> Result<()> {
-        for tile in growth(0, head.size).filter(|tile| tile.kind() == TileKind::Entries) {
-            let name = tile.path();
-            let bytes = folder.read(&name)?;
-            let entries = bundle::parse(&bytes, tile.width()).map_err(|e| broken(&name, e))?;
-            for entry in entries {
-                if let Err(error) = self.entry(entry, &name, folder) {
-                    // What is wrong first is named first.
-                    self.check_signatures(head.size)?;
-                    return Err(error);
-                }
-            }
-            if self.unchecked.len() >= SIGNATURES_AT_ONCE {
+        let from = self.counts.entries;
+        self.expect_tiles(folder, from, head.size)?;
+        let mut bundles = folder.bundles(from, head.size);
+        while let Some(read) = bundles.next(folder) {
+            let broke = read.is_err();
+            if let Some(bookmark) = bookmark.as_mut().filter(|b| broke || b.is_due(self.counts.entries)) {
+                // What came before the line broke need not be read again.
                 self.check_signatures(head.size)?;
+                bookmark.save(self, folder.count())?;
             }
+            self.bundle(&read?, from, head.size, folder)?;
             on_progress(self.counts.entries, head.size);
         }
         self.check_signatures(head.size)?;
         // A tile that the checkpoint's size calls for must be there, whatever else is.
-        match growth(0, head.size).find(|tile| !folder.is_taken(&tile.path())) {
+        match growth(0, head.size).find(|tile| folder.lacks(&tile.path())) {
             Some(tile) => Err(broken(&tile.path(), "is missing")),
             None => Ok(()),
         }
     }
 
-    fn entry(&mut self, entry: &[u8], name: &str, folder: &mut Folder) -> Result<()> {
+    /// Tiles to compare: all that a folder has, or what a far server must have beyond `from` entries.
+    fn expect_tiles(&mut self, folder: &Folder, from: u64, size: u64) -> Result<()> {
+        let Some(names) = folder.names() else {
+            for tile in growth(from, size) {
+                self.tiles.entry(size_of(&tile).unwrap_or(size)).or_default().push(tile);
+            }
+            return Ok(());
+        };
+        for name in names.filter(|name| name.starts_with("tile/")) {
+            let tile: Tile = name.parse().map_err(|e| broken(name, e))?;
+            let complete = size_of(&tile).filter(|complete| *complete <= size);
+            let complete =
+                complete.ok_or_else(|| broken(name, "is of a larger log than the checkpoint signs"))?;
+            self.tiles.entry(complete).or_default().push(tile);
+        }
+        Ok(())
+    }
+
+    /// The entries of a bundle beyond the first `from` of the log.
+    fn bundle(&mut self, bundle: &Bundle, from: u64, size: u64, folder: &mut Folder) -> Result<()> {
+        let entries = bundle::parse(&bundle.entries, bundle.tile.width());
+        let entries = entries.map_err(|e| broken(&bundle.tile.path(), e))?;
+        let known = from.saturating_sub(bundle.tile.index() * 256);
+        for entry in entries.into_iter().skip(known as usize) {
+            if let Err(error) = self.entry(entry, bundle, folder) {
+                // What is wrong first is named first.
+                self.check_signatures(size)?;
+                return Err(error);
+            }
+        }
+        match self.unchecked.len() >= SIGNATURES_AT_ONCE {
+            true => self.check_signatures(size),
+            false => Ok(()),
+        }
+    }
+
+    fn entry(&mut self, entry: &[u8], bundle: &Bundle, folder: &mut Folder) -> Result<()> {
         let seq = self.counts.entries;
-        let event = codec::decode(entry).map_err(|e| broken(name, format!("entry {seq}: {e}")))?;
-        self.replay.push(&event).map_err(|mismatch| broken(name, mismatch))?;
+        let broken = |what: String| broken(&bundle.tile.path(), what);
+        let event = codec::decode(entry).map_err(|e| broken(format!("entry {seq}: {e}")))?;
+        self.replay.push(&event).map_err(|mismatch| broken(mismatch.to_string()))?;
         self.tables.check(&event, self.replay.state(), folder)?;
         self.count(&event);
         if let Cause::Command(signed) = event.cause {
-            let key = signer(self.replay.state(), &signed).map_err(|e| broken(name, e))?;
+            let key = signer(self.replay.state(), &signed).map_err(|e| broken(e.to_string()))?;
             self.unchecked.push(Unchecked { seq, key, signed });
         }
-        let full = self.writer.append(entry).map_err(|e| broken(name, e))?;
-        self.compare(full, folder)
+        let full = self.writer.append(entry).map_err(|e| broken(e.to_string()))?;
+        self.compare(full, bundle, folder)
     }
 
     /// An account's key never changes: signatures can be checked later than the commands were followed.
@@ -237,17 +304,27 @@ impl Walk {
         self.counts.settled += event.outcome.settled.len() as u64;
     }
 
-    /// Every tile in the folder that the log wrote at its present size, full or partial, byte for byte.
-    fn compare(&mut self, full: Vec<TileFile>, folder: &mut Folder) -> Result<()> {
+    /// Every expected tile that the log wrote at its present size, full or partial, byte for byte.
+    fn compare(&mut self, full: Vec<TileFile>, bundle: &Bundle, folder: &mut Folder) -> Result<()> {
         let Some(here) = self.tiles.remove(&self.writer.size()) else { return Ok(()) };
         let computed: Vec<TileFile> = full.into_iter().chain(self.writer.partials()).collect();
         for tile in here {
             let name = tile.path();
-            let bytes = folder.take(&name)?;
+            let far;
+            let bytes = match bundle.has(tile) {
+                Some(bytes) => {
+                    folder.account_for(&name);
+                    bytes
+                }
+                None => {
+                    far = folder.take(&name, TILE_BYTES_MAX)?;
+                    &far
+                }
+            };
             let Some((_, expected)) = computed.iter().find(|(t, _)| *t == tile) else {
                 return Err(broken(&name, "is no tile of this log"));
             };
-            if let Some(at) = first_difference(&bytes, expected) {
+            if let Some(at) = first_difference(bytes, expected) {
                 return Err(broken(&name, format!("differs at byte {at} from what the entries give")));
             }
             self.counts.tiles += 1;
@@ -276,18 +353,19 @@ fn bundle_of(seq: u64, size: u64) -> String {
     tile.map_or_else(|| format!("entry {seq}"), |t| t.path())
 }
 
-fn checks(counts: &Counts, tables: Tables, head: &Checkpoint, files: u64) -> Vec<Check> {
+fn checks(counts: &Counts, tables: Tables, listed: bool) -> Vec<Check> {
     let check = |what, count| Check { what, count };
     let mut checks = vec![
         check("checkpoint signature", 1),
-        check("entries hashed into the signed root", head.size),
+        check("entries hashed into the signed root", counts.entries),
         check("tiles, byte for byte", counts.tiles),
         check("commands: signature, and outcome decided again to the same bytes", counts.commands),
         check("postings recomputed to the base unit", counts.postings),
         check("contributors' settlements recomputed", counts.settled),
     ];
     checks.extend(tables.into_checks());
-    checks.push(check("files, every one accounted for", files));
+    let files = if listed { "files, every one accounted for" } else { "files that the log calls for" };
+    checks.push(check(files, counts.files));
     checks
 }
 

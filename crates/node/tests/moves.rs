@@ -269,6 +269,13 @@ fn there_and_back(store: &str) {
     drop(node);
     let there = told(&home, &net);
     assert!(there.size > before.size);
+    // A copy of the bucket in another one, whose bytes verify where they are.
+    let (public, copied) = ("s3://assay-moves/public", "s3://assay-moves/copy");
+    let key = assay_node::key_at(public).unwrap();
+    assert_eq!(assay_node::copy(public, copied, &key).unwrap().size, there.size);
+    assert_eq!(assay_node::copy(public, copied, &key).unwrap().tiles, 0);
+    assert_eq!(assay_node::verify_at(copied, Some(&key), None, &|_, _| {}).unwrap().state, there.state);
+    assert!(assay_node::compare(copied, public, None).unwrap().consistent);
     let back = dir.path().join("back");
     migrate(&home, &back, Places::default()).unwrap();
     assert_eq!(told(&back, &net), there);

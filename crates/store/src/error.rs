@@ -99,7 +99,9 @@ pub enum StoreError {
     #[error("{0} does not exist")]
     NotFound(String),
     /// The object store refused.
-    #[error("cannot {action} {place}: {detail}; check that the disk has room and that the folder is yours")]
+    #[error(
+        "cannot {action} {place}: {detail}; check that it can be reached from here, has room and is yours"
+    )]
     Objects {
         /// What was tried, as a verb.
         action: &'static str,

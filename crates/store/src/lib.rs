@@ -13,7 +13,7 @@
 //! | [`columns`] | the bytes of such a file: plain typed columns as Parquet | nowhere: bytes in, bytes out |
 //! | [`files`] | whole or absent: how a file of a folder is written | a folder |
 //! | [`ScratchFile`] | nothing: what can be made again, while a process needs it | a file without a name |
-//! | [`public`] | static public files: tiles, tables, the published checkpoint | a folder, or any object store |
+//! | [`public`] | static public files: tiles, tables, the published checkpoint | a folder, any object store; read only, a web server |
 
 pub mod columns;
 mod db;
@@ -30,6 +30,7 @@ pub mod public;
 mod scratch;
 pub mod tables;
 pub mod vault;
+mod web;
 pub mod witness;
 
 pub use error::StoreError;

@@ -1,4 +1,4 @@
-//! Public files: static, for strangers, in a folder or in an object store.
+//! Public files: static, for strangers, in a folder, in an object store, or on a web server that gives out either.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use object_store::{Error, PutMode, UpdateVersion};
 
 use crate::objects::{Objects, failed};
+use crate::web::Web;
 use crate::{PublicFolder, StoreError, files};
 
 /// How often a conditional write is tried against others who write the same object.
@@ -25,14 +26,17 @@ pub struct PublicFiles {
 enum At {
     Folder(PublicFolder),
     Objects(Objects),
+    Web(Web),
 }
 
 impl PublicFiles {
-    /// The files at an address: a folder, plain or as `file://`, or `s3://BUCKET/PREFIX` in builds that have it.
+    /// The files at an address: a folder, plain or as `file://`; `http://HOST/PATH`, to read only; `https://` and
+    /// `s3://BUCKET/PREFIX` in builds that have them.
     pub fn open(address: &str) -> Result<Self, StoreError> {
         let at = match address.split_once("://") {
             None => At::Folder(PublicFolder::open(address)?),
             Some(("file", folder)) => At::Folder(PublicFolder::open(folder)?),
+            Some(("http" | "https", _)) => At::Web(Web::open(address)?),
             Some((scheme, rest)) => At::Objects(Objects::remote(scheme, rest)?),
         };
         Ok(Self { at })
@@ -52,6 +56,16 @@ impl PublicFiles {
         match &self.at {
             At::Folder(folder) => folder.read(path, bytes_max),
             At::Objects(objects) => Ok(found(objects, path, bytes_max)?.map(|(bytes, _)| bytes.to_vec())),
+            At::Web(web) => web.read(path, bytes_max),
+        }
+    }
+
+    /// Where the files are, for messages.
+    pub fn place(&self) -> String {
+        match &self.at {
+            At::Folder(folder) => folder.root().display().to_string(),
+            At::Objects(objects) => objects.place().to_owned(),
+            At::Web(web) => web.place().to_owned(),
         }
     }
 
@@ -63,6 +77,7 @@ impl PublicFiles {
                 let there: BTreeSet<String> = self.list()?.into_iter().collect();
                 Ok(paths.all(|path| there.contains(&path)))
             }
+            At::Web(web) => Err(read_only(web)),
         }
     }
 
@@ -79,6 +94,7 @@ impl PublicFiles {
                     objects.list("").map_err(|e| failed("list the files of", objects.place(), &e))?;
                 Ok(listed.into_iter().map(|(path, _)| path).collect())
             }
+            At::Web(web) => Err(read_only(web)),
         }
     }
 
@@ -88,6 +104,7 @@ impl PublicFiles {
         match &self.at {
             At::Folder(folder) => folder.write_once(path, bytes),
             At::Objects(objects) => create(objects, path, bytes),
+            At::Web(web) => Err(read_only(web)),
         }
     }
 
@@ -112,6 +129,7 @@ impl PublicFiles {
                 Ok(may)
             }
             At::Objects(objects) => replace(objects, path, bytes, yields, bytes_max),
+            At::Web(web) => Err(read_only(web)),
         }
     }
 }
@@ -124,6 +142,13 @@ fn lock(folder: &Path) -> Result<Option<File>, StoreError> {
     }
     let held = File::open(folder).and_then(|file| file.lock().map(|()| file));
     held.map(Some).map_err(StoreError::io("lock", folder))
+}
+
+fn read_only(web: &Web) -> StoreError {
+    StoreError::Invalid(format!(
+        "{} is a web server, which gives out files by name and neither lists nor takes any; name a folder or an object store",
+        web.place()
+    ))
 }
 
 impl From<PublicFolder> for PublicFiles {

@@ -1,7 +1,6 @@
 //! `assay log`: entries, a line each; its head; two views of it.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
 use assay_ledger::codec;
 use assay_ledger::command::Command;
@@ -24,6 +23,7 @@ Examples:
   assay log --json --from 0 --count 1
   assay log head
   assay log compare ./node/public ./copy
+  assay log compare http://data.example.org/log https://mirror.example.net/log
   assay log compare theirs.checkpoint ./public --key log.vkey --json";
 
 /// Shows the entries of the log.
@@ -54,11 +54,13 @@ enum Action {
     /// Exit codes: 0 one extends the other, 2 a split view, proven by what is printed, or an input that cannot be used.
     #[command(after_help = EXAMPLES)]
     Compare {
-        /// A public folder, or a file with a checkpoint
-        a: PathBuf,
-        /// Another; the larger of the two must be a folder with tiles
-        b: PathBuf,
-        /// Key that signed both, or a file with it [default: the one in the folders]
+        /// Public files by their address (a folder, http://..., s3://...), or a file with a checkpoint
+        #[arg(value_name = "FOLDER|URL|FILE")]
+        a: String,
+        /// Another; the larger of the two must have tiles
+        #[arg(value_name = "FOLDER|URL|FILE")]
+        b: String,
+        /// Key that signed both, or a file with it [default: the one beside the files]
         #[arg(long, value_name = "VKEY")]
         key: Option<String>,
         /// Print one JSON document to stdout instead of words: in a split view, the evidence
@@ -75,7 +77,7 @@ pub(super) fn run(args: &Args) -> Result<(bool, Said), Failure> {
     }
 }
 
-fn compared(a: &Path, b: &Path, key: Option<&str>, as_json: bool) -> Result<Said, Failure> {
+fn compared(a: &str, b: &str, key: Option<&str>, as_json: bool) -> Result<Said, Failure> {
     let key = key.map(log_key).transpose()?;
     let compared = compare(a, b, key.as_ref())?;
     let Compared { old, new, consistent, .. } = &compared;

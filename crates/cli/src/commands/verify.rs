@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assay_node::{Trust, Verified, read_policy, verify};
+use assay_node::{Trust, Verified, read_policy, verify, verify_at};
 use assay_tlog::VerifierKey;
 use assay_web::text::{count, plural_of};
 use serde_json::json;
@@ -20,25 +20,30 @@ Examples:
   assay verify ./public --key data.example.org/main+1a2b3c4d+AQ...
   assay verify ./public --key log.vkey --json
   assay verify ./public --policy policy.txt
+  assay verify http://data.example.org/log --key log.vkey --resume log.bookmark
 
 Exit codes: 0 everything holds, 2 something does not (the first file that does not is named), 1 anything else.";
 
 /// Checks everything from public files only, as a stranger would.
 ///
 /// Reads tiles, checkpoint and tables; hashes every entry into the signed root, checks every signature, decides every
-/// command again and compares each outcome to the last base unit.
+/// command again and compares each outcome to the last base unit. A URL is read as it is checked; with --resume, what
+/// was verified before is not read again, after a line that broke or when the log has grown.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A public folder, or the home of a node
-    #[arg(value_name = "FOLDER|HOME")]
-    dir: PathBuf,
+    /// A public folder, the home of a node, or where public files are served: http://..., s3://...
+    #[arg(value_name = "FOLDER|HOME|URL")]
+    place: String,
     /// Key that must have signed the checkpoint, or a file with it [default: the one beside the files]
     #[arg(long, value_name = "VKEY")]
     key: Option<String>,
     /// Policy (c2sp.org/tlog-policy) whose quorum of witnesses must have cosigned the checkpoint
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Where to keep how far it came, to go on from there; for a URL
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
     /// Print one JSON document to stdout instead of words
     #[arg(long)]
     pub(super) json: bool,
@@ -46,19 +51,19 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Said, Failure> {
     let key = args.key.as_deref().map(log_key).transpose()?;
-    let home = args.dir.join("assay.toml").is_file();
-    let dir = if home { args.dir.join("public") } else { args.dir.clone() };
-    if !dir.is_dir() {
-        return Err(Failure::refused(format!("{} is no folder", dir.display()))
-            .hint("name the public folder of a log, or the home of a node"));
-    }
+    let far = args.place.contains("://") && !args.place.starts_with("file://");
+    let place = if far { args.place.clone() } else { folder(args)?.display().to_string() };
     let trust = args.policy.as_ref().map(|policy| trust(Some(policy), key.clone())).transpose()?;
-    let cosigned = trust.map(|trust| trust.open_folder(&dir)).transpose()?;
+    let cosigned = trust.map(|trust| trust.open_at(&place)).transpose()?;
     let mut progress = Progress::new(args.json);
     let verified = progress.stage("verify", "everything again, from public files", |stage| {
-        verify(&dir, key.as_ref(), &|done, total| stage.at(done as usize, total as usize))
+        let at = |done, total| stage.at(done as usize, total as usize);
+        match far {
+            true => verify_at(&place, key.as_ref(), args.resume.as_deref(), &at),
+            false => verify(Path::new(&place), key.as_ref(), &at),
+        }
     })?;
-    let mut words = in_words(&verified, &dir);
+    let mut words = in_words(&verified, &place);
     let mut document = serde_json::to_value(&verified).map_err(Failure::failed)?;
     if let Some(cosigned) = cosigned {
         // The same file was read twice: a server could have swapped it in between.
@@ -70,6 +75,22 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
         document["witnesses"] = json!(cosigned.witnesses);
     }
     Said::new(document, words)
+}
+
+/// The public folder that is meant.
+fn folder(args: &Args) -> Result<PathBuf, Failure> {
+    let named = PathBuf::from(args.place.strip_prefix("file://").unwrap_or(&args.place));
+    let home = named.join("assay.toml").is_file();
+    let dir = if home { named.join("public") } else { named };
+    if !dir.is_dir() {
+        return Err(Failure::refused(format!("{} is no folder", dir.display()))
+            .hint("name the public folder of a log, the home of a node, or a URL"));
+    }
+    match args.resume {
+        Some(_) => Err(Failure::refused("--resume is for a URL")
+            .hint("a folder is verified whole: each of its files must be accounted for")),
+        None => Ok(dir),
+    }
 }
 
 /// Who cosigned, and when.
@@ -102,10 +123,10 @@ pub(super) fn log_key(text: &str) -> Result<VerifierKey, Failure> {
     })
 }
 
-fn in_words(verified: &Verified, dir: &Path) -> String {
+fn in_words(verified: &Verified, place: &str) -> String {
     let mut out = format!(
         "{} holds: {} of {}.\n\n",
-        dir.display(),
+        place,
         plural_of(verified.size, "entry", "entries"),
         verified.origin
     );

@@ -9,6 +9,7 @@ use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::{AccountId, DatanetId, Digest, TableRef};
 use assay_ledger::state::State;
 use assay_store::columns::{self, ColumnTable, Values};
+use serde::{Deserialize, Serialize};
 
 use super::folder::Folder;
 use super::{Check, broken};
@@ -17,14 +18,20 @@ use crate::gate::{PASS, read_verdicts};
 use crate::settle::stored;
 use crate::worth::Found;
 
+/// Bytes of a document at most: recipes, cards, reports.
+const DOCUMENT_BYTES_MAX: u64 = 256 << 20;
+
 /// What earlier tables said, so that later ones can be held against it.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Tables {
     commitments: BTreeMap<u64, Vec<Digest>>,
     /// Indexes that passed, by contribution.
     passed: BTreeMap<u64, BTreeSet<u32>>,
     /// What each run credited, by its model.
     runs: BTreeMap<u64, BTreeMap<AccountId, i64>>,
+    /// What contributors had been credited with at each valuation whose values of records are not public yet, and shall
+    /// be when an epoch is settled by it.
+    due: BTreeMap<u64, Vec<ValueRow>>,
     read: u64,
     records: u64,
     values: u64,
@@ -66,11 +73,17 @@ impl Tables {
             Command::Train { recipe, .. } => self.document(recipe, folder),
             Command::Value { datanet, model, recipe, table, .. } => {
                 self.document(recipe, folder)?;
-                let rows: Vec<&ValueRow> =
-                    state.datanet(datanet).into_iter().flat_map(|net| net.values.values()).collect();
+                let Some(net) = state.datanet(datanet) else { return Ok(()) };
+                let rows: Vec<&ValueRow> = net.values.values().collect();
                 let credited = rows.iter().map(|row| (row.account.clone(), row.value_microbits));
                 self.runs.insert(*model, credited.collect());
-                self.record_values(&rows, table, folder)
+                if !self.record_values(&rows, table, folder)? {
+                    self.unpublished += 1;
+                    if net.charter.value.publish == Publish::Records {
+                        self.due.insert(event.seq, rows.into_iter().cloned().collect());
+                    }
+                }
+                Ok(())
             }
             Command::Audit { table, .. } => self.table(table, folder).map(drop),
             Command::Publish { table, .. } => self.document(&table.sha256, folder),
@@ -82,14 +95,15 @@ impl Tables {
     pub(super) fn finish(&mut self, state: &State, folder: &mut Folder) -> Result<()> {
         let open = state.datanets().values().filter(|net| net.charter.value.publish == Publish::Records);
         for net in open {
-            let used = net.epochs.values().filter_map(|epoch| epoch.valuation);
-            for table in used.filter_map(|seq| net.valuations.get(&seq)).map(|v| &v.table) {
-                if !folder.is_taken(&stored(table).path()) {
-                    return Err(broken(
-                        &stored(table).path(),
-                        "is missing, though an epoch was settled by it",
-                    ));
+            for seq in net.epochs.values().filter_map(|epoch| epoch.valuation) {
+                let (Some(rows), Some(valuation)) = (self.due.remove(&seq), net.valuations.get(&seq)) else {
+                    continue;
+                };
+                if !self.record_values(&rows.iter().collect::<Vec<_>>(), &valuation.table, folder)? {
+                    let name = stored(&valuation.table).path();
+                    return Err(broken(&name, "is missing, though an epoch was settled by it"));
                 }
+                self.unpublished -= 1;
             }
         }
         Ok(())
@@ -114,27 +128,27 @@ impl Tables {
     /// The bytes of a table that the log names, checked against its name, size and row count.
     fn bytes(&mut self, table: &TableRef, folder: &mut Folder) -> Result<Vec<u8>> {
         let name = stored(table).path();
-        let bytes = folder.take(&name)?;
+        let bytes = folder.take(&name, table.bytes)?;
+        self.named(&name, bytes, table)
+    }
+
+    fn named(&mut self, name: &str, bytes: Vec<u8>, table: &TableRef) -> Result<Vec<u8>> {
         if Digest::of(&bytes) != table.sha256 || bytes.len() as u64 != table.bytes {
-            return Err(broken(&name, "does not have the hash and size that the log names"));
+            return Err(broken(name, "does not have the hash and size that the log names"));
         }
         self.read += 1;
         Ok(bytes)
     }
 
     fn table(&mut self, table: &TableRef, folder: &mut Folder) -> Result<ColumnTable> {
-        let name = stored(table).path();
-        let read = columns::read(&self.bytes(table, folder)?).map_err(|e| broken(&name, e))?;
-        match read.rows() as u64 == table.rows {
-            true => Ok(read),
-            false => Err(broken(&name, format!("has {} rows, and the log says {}", read.rows(), table.rows))),
-        }
+        let bytes = self.bytes(table, folder)?;
+        rows(&bytes, table)
     }
 
     fn document(&mut self, digest: &Digest, folder: &mut Folder) -> Result<()> {
         let name = format!("tables/{digest}.json");
         // Two entries may name one document.
-        let bytes = folder.take(&name)?;
+        let bytes = folder.take(&name, DOCUMENT_BYTES_MAX)?;
         self.read += 1;
         (Digest::of(&bytes) == *digest)
             .then_some(())
@@ -190,14 +204,16 @@ impl Tables {
     }
 
     /// What each run credited to contributors is the sum of the values of the records that it found new, to the
-    /// micro-bit; values of earlier runs stand.
-    fn record_values(&mut self, rows: &[&ValueRow], table: &TableRef, folder: &mut Folder) -> Result<()> {
+    /// micro-bit; values of earlier runs stand. `false` if the values of records are not public.
+    fn record_values(
+        &mut self,
+        credits: &[&ValueRow],
+        table: &TableRef,
+        folder: &mut Folder,
+    ) -> Result<bool> {
         let name = stored(table).path();
-        if !folder.has(&name) {
-            self.unpublished += 1;
-            return Ok(());
-        }
-        let read = self.table(table, folder)?;
+        let Some(bytes) = folder.take_any(&name, table.bytes)? else { return Ok(false) };
+        let read = rows(&self.named(&name, bytes, table)?, table)?;
         let found = Found::read_all(&read).map_err(|e| broken(&name, e))?;
         let mut records: BTreeMap<&AccountId, u64> = BTreeMap::new();
         // Whom a run credited with nothing may have no record in it.
@@ -212,13 +228,23 @@ impl Tables {
             *sum = sum.saturating_add(found.value_microbits);
         }
         self.values += found.len() as u64;
-        let counted = records.into_iter().eq(rows.iter().map(|row| (&row.account, row.records)));
+        let counted = records.into_iter().eq(credits.iter().map(|row| (&row.account, row.records)));
         let credited = sums.iter().all(|(model, sums)| {
             self.runs.get(model).is_some_and(|run| sums.iter().map(|(a, v)| (*a, v)).eq(run))
         });
         (counted && credited)
-            .then_some(())
+            .then_some(true)
             .ok_or_else(|| broken(&name, "does not add up to what the log credits to contributors"))
+    }
+}
+
+/// A table that has the rows that the log says.
+fn rows(bytes: &[u8], table: &TableRef) -> Result<ColumnTable> {
+    let name = stored(table).path();
+    let read = columns::read(bytes).map_err(|e| broken(&name, e))?;
+    match read.rows() as u64 == table.rows {
+        true => Ok(read),
+        false => Err(broken(&name, format!("has {} rows, and the log says {}", read.rows(), table.rows))),
     }
 }
 

@@ -3,12 +3,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assay_node::{CHECKPOINT, Kind, LOG_KEY, Node, compare, copy, verify};
-use assay_tlog::{Checkpoint, SignerKey, TileWriter, sign_checkpoint};
+use assay_node::{CHECKPOINT, Compared, Copied, Kind, LOG_KEY, Node, Result, verify};
+use assay_tlog::{Checkpoint, SignerKey, TileWriter, VerifierKey, sign_checkpoint};
 
 use crate::small;
 
-fn grow(node: &mut Node, from: u64, count: u64) {
+fn copy(from: &Path, to: &Path, key: &VerifierKey) -> Result<Copied> {
+    assay_node::copy(from.to_str().unwrap(), to.to_str().unwrap(), key)
+}
+
+fn compare(a: &Path, b: &Path, key: Option<&VerifierKey>) -> Result<Compared> {
+    assay_node::compare(a.to_str().unwrap(), b.to_str().unwrap(), key)
+}
+
+pub(crate) fn grow(node: &mut Node, from: u64, count: u64) {
     let operator = node.operator().clone();
     let deposit = |i| node.sign(&operator, small::deposit(node, &format!("in-{i}"), 1_000)).unwrap();
     let batch = (from..from + count).map(deposit).collect();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod copies;
+mod far;
 mod receipts;
 #[path = "../small/mod.rs"]
 mod small;

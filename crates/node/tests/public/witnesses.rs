@@ -136,10 +136,10 @@ fn nothing_is_published_without_the_quorum_and_nothing_is_lost() {
     assert_eq!(trust.open(&public(&home)).unwrap().witnesses.len(), 3, "a witness that slept catches up");
     let verified = verify(&home.join("public"), Some(node.log_key()), &|_, _| {}).unwrap();
     assert_eq!(verified.size, node.state().size());
-    trust.open_folder(&home.join("public")).unwrap();
+    trust.open_at(home.join("public").to_str().unwrap()).unwrap();
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let (path, to) = {
