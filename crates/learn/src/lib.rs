@@ -5,6 +5,7 @@
 
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
 
+pub mod crossfit;
 pub mod crossval;
 pub mod data;
 pub mod evaluate;

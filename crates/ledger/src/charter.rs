@@ -116,6 +116,9 @@ pub struct GateRules {
     /// before `personal`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub text: BTreeMap<Code, TextAction>,
+    /// Share of right labels that may be held as implausible, parts per million; 0 asks no model.
+    #[serde(skip_serializing_if = "is_usual_label_hold")]
+    pub label_hold_ppm: u32,
     /// Greatest size of the fields of a record that the charter does not read, bytes.
     #[serde(skip_serializing_if = "is_usual_unread")]
     pub unread_bytes_max: u32,
@@ -123,6 +126,13 @@ pub struct GateRules {
 
 /// Names, values and marks of a few hundred short fields.
 const UNREAD_BYTES_MAX: u32 = 16 * 1024;
+
+/// Most wrong labels for few right ones: docs/GATES.md.
+const LABEL_HOLD_PPM: u32 = 5_000;
+
+fn is_usual_label_hold(ppm: &u32) -> bool {
+    *ppm == LABEL_HOLD_PPM
+}
 
 fn is_usual_unread(bytes: &u32) -> bool {
     *bytes == UNREAD_BYTES_MAX
@@ -197,6 +207,7 @@ impl Default for GateRules {
             languages: Vec::new(),
             personal: Personal::default(),
             text: BTreeMap::new(),
+            label_hold_ppm: LABEL_HOLD_PPM,
             unread_bytes_max: UNREAD_BYTES_MAX,
         }
     }
@@ -369,6 +380,7 @@ impl Charter {
             ),
             (self.audit.min_rank_ppm <= PPM, "[audit] min_rank_ppm is above one million".to_owned()),
             (self.gate.near_ppm <= PPM, "[gate] near_ppm is above one million".to_owned()),
+            (self.gate.label_hold_ppm < PPM, "[gate] label_hold_ppm must be below one million".to_owned()),
             (self.gate.text_bytes_max > 0, "[gate] text_bytes_max must be above zero".to_owned()),
             (
                 self.gate.languages.iter().all(|code| is_language(code)),

@@ -9,6 +9,7 @@ use assay_ledger::ids::DatanetId;
 use assay_quality::Gates;
 
 use crate::fit::Fitted;
+use crate::gate::Labels;
 use crate::snapshot::Member;
 
 /// Memory of a running node.
@@ -25,6 +26,8 @@ pub(crate) struct GateMemory {
     pub(crate) gates: Gates,
     /// Contribution and index of every record given to the gates, by its position.
     pub(crate) places: Vec<(u64, u32)>,
+    /// What judges labels, with the place in the log that it knows of.
+    pub(crate) labels: Option<(u64, Option<Labels>)>,
     /// Held records that a reviewer has passed, as far as the gates know.
     pub(crate) cleared: BTreeSet<(u64, u32)>,
 }

@@ -6,9 +6,9 @@ use assay_ledger::charter::{Charter, Personal, TextAction};
 use assay_ledger::codec;
 use assay_ledger::command::Command;
 use assay_ledger::ids::{Code, DatanetId, TableRef};
-use assay_ledger::limits::REASONS_MAX;
+use assay_ledger::limits::{PPM, REASONS_MAX};
 use assay_quality::{
-    Action, Evidence, Finding, GateConfig, Gates, LabelRule, Reason, RecordRef, RecordView, Verdict,
+    Action, Evidence, Finding, GateConfig, Gates, LabelRule, Reason, RecordRef, RecordView, Stage, Verdict,
 };
 use assay_store::columns::{self, ColumnTable, Values};
 
@@ -21,11 +21,13 @@ use crate::task::{Reading, Record};
 mod claims;
 pub(crate) mod cost;
 mod dry;
+mod labels;
 mod mask;
 
 use claims::Offered;
 pub use claims::{claimed, declare};
 pub use dry::{Original, Rehearsed, rehearse};
+pub use labels::Labels;
 pub use mask::{mask, unmasked};
 
 /// Code of a verdict that lets a record into the next snapshot.
@@ -94,7 +96,8 @@ impl Node {
         let offered = self.offered(net, contribution)?;
         let author = self.contribution(net, contribution)?.author.to_string();
         let at = self.time_of(contribution)?;
-        let views: Vec<RecordView<'_>> = offered.iter().map(|record| record.view(&author, at)).collect();
+        let plausible = self.plausible(net, memory, &author, &offered)?;
+        let views = views(&offered, &author, at, &plausible);
         self.clear_reviewed(net, memory)?;
         memory.places.extend((0..offered.len() as u32).map(|index| (contribution, index)));
         let findings = judge(&mut memory.gates, &views);
@@ -112,8 +115,8 @@ impl Node {
         let sealed = self.sealed(net)?;
         let rows: Vec<Reading> =
             sealed.value.iter().chain(&sealed.report).map(|row| Reading::of(task, &row.record)).collect();
-        let views: Vec<RecordView<'_>> = rows.iter().map(Reading::view).collect();
-        let mut gates = Gates::new(config(&datanet.charter)?, &views).map_err(NodeError::invalid)?;
+        let rows: Vec<RecordView<'_>> = rows.iter().map(Reading::view).collect();
+        let mut gates = Gates::new(config(&datanet.charter)?, &rows).map_err(NodeError::invalid)?;
         let mut places = Vec::new();
         for (&seq, contribution) in &datanet.contributions {
             if contribution.gate.is_none() || datanet.withdrawn.contains_key(&seq) {
@@ -122,13 +125,45 @@ impl Node {
             let offered = self.offered(net, seq)?;
             let author = contribution.author.to_string();
             let at = self.time_of(seq)?;
-            let views: Vec<RecordView<'_>> = offered.iter().map(|record| record.view(&author, at)).collect();
+            let views = views(&offered, &author, at, &[]);
             let verdicts = self.verdicts(net, seq)?;
             let verdicts = verdicts.iter().map(VerdictRow::verdict).collect::<Result<Vec<_>>>()?;
             places.extend((0..offered.len() as u32).map(|index| (seq, index)));
             gates.replay(&views, &verdicts);
         }
-        Ok(GateMemory { gates, places, cleared: BTreeSet::new() })
+        Ok(GateMemory { gates, places, labels: None, cleared: BTreeSet::new() })
+    }
+
+    /// The p-value of the label of each record of `sender`, by models of what others had admitted when the log last had enough
+    /// for other models.
+    fn plausible(
+        &self,
+        net: &DatanetId,
+        memory: &mut GateMemory,
+        sender: &str,
+        offered: &[Offered],
+    ) -> Result<Vec<Option<f64>>> {
+        let datanet = self.datanet(net)?;
+        let Some(due) = labels::due(datanet).filter(|_| datanet.charter.gate.label_hold_ppm > 0) else {
+            return Ok(Vec::new());
+        };
+        let start = cost::process_time();
+        if memory.labels.as_ref().is_none_or(|(known, _)| *known != due) {
+            let members = self.members_left(net, due + 1)?;
+            let admitted: Vec<(&str, &Reading)> =
+                members.iter().map(|member| (member.author.as_str(), &member.reading)).collect();
+            let charter = &datanet.charter;
+            let known: Vec<Reading> =
+                self.sealed(net)?.report.iter().map(|row| Reading::of(&charter.task, &row.record)).collect();
+            memory.labels = Some((due, Labels::learn(charter, &admitted, &known, charter.value.seed)?));
+        }
+        let readings: Vec<&Reading> = offered.iter().map(|record| &record.reading).collect();
+        let found = match &memory.labels {
+            Some((_, Some(labels))) => labels.p_values(sender, &readings)?,
+            _ => Vec::new(),
+        };
+        memory.gates.spent(Stage::Label, cost::process_time().saturating_sub(start));
+        Ok(found)
     }
 
     /// Tells the gates which held records reviewers have passed since: they speak for their senders.
@@ -242,6 +277,19 @@ pub(crate) fn read_verdicts(bytes: &[u8]) -> Result<Vec<VerdictRow>> {
     (0..table.rows()).map(|i| row(i).ok_or_else(malformed)).collect()
 }
 
+/// What the gates see of records that `sender` offered at `at`, with the p-values of their labels where there are any.
+fn views<'a>(
+    offered: &'a [Offered],
+    sender: &'a str,
+    at: u64,
+    plausible: &[Option<f64>],
+) -> Vec<RecordView<'a>> {
+    let label_p = |row: usize| plausible.get(row).copied().flatten();
+    let view =
+        |(row, record): (usize, &'a Offered)| RecordView { label_p: label_p(row), ..record.view(sender, at) };
+    offered.iter().enumerate().map(view).collect()
+}
+
 /// The verdicts on records in order of arrival.
 fn judge(gates: &mut Gates, views: &[RecordView<'_>]) -> Vec<Finding> {
     let first = gates.offered() as usize;
@@ -302,6 +350,7 @@ pub(crate) fn config(charter: &Charter) -> Result<GateConfig> {
         "regression" => LabelRule::Number,
         _ => LabelRule::OneOf(task.classes.iter().cloned().collect()),
     };
+    config.plausibility.hold_p = f64::from(charter.gate.label_hold_ppm) / f64::from(PPM);
     config.provenance = claims::rule(charter)?;
     config.near.hold_only = charter.gate.near_hold;
     if charter.gate.near_ppm > 0 {

@@ -45,7 +45,7 @@ pub use contribute::Contributed;
 pub use copy::{Copied, copy};
 pub use error::{Kind, NodeError, Result};
 pub use fit::{Answers, Fitted};
-pub use gate::{Original, Rehearsed, VerdictRow, claimed, declare, mask, rehearse, unmasked};
+pub use gate::{Labels, Original, Rehearsed, VerdictRow, claimed, declare, mask, rehearse, unmasked};
 pub use home::{Home, LOG, OPERATOR, Places};
 pub use migrate::{Migrated, migrate};
 pub use node::{CHECKPOINT, Clock, Ground, LOG_KEY, Node};

@@ -50,10 +50,20 @@ impl Node {
 
     /// The records that had passed when the log had `before` entries, in order of arrival.
     pub(crate) fn members(&self, net: &DatanetId, before: u64) -> Result<Vec<Member>> {
+        self.members_but(net, before, before)
+    }
+
+    /// Of these, those that nobody has taken back since.
+    pub(crate) fn members_left(&self, net: &DatanetId, before: u64) -> Result<Vec<Member>> {
+        self.members_but(net, before, u64::MAX)
+    }
+
+    /// The records that had passed before one entry, but for those that were taken back before another.
+    fn members_but(&self, net: &DatanetId, before: u64, withdrawn: u64) -> Result<Vec<Member>> {
         let datanet = self.datanet(net)?;
         let mut members = Vec::new();
         for (&contribution, offered) in datanet.contributions.range(..before) {
-            if datanet.withdrawn.get(&contribution).is_some_and(|&at| at < before) {
+            if datanet.withdrawn.get(&contribution).is_some_and(|&at| at < withdrawn) {
                 continue;
             }
             let Some(gate) = offered.gate.as_ref().filter(|gate| gate.seq < before) else { continue };

@@ -324,7 +324,7 @@ fn answers(charter: &Charter, labels: &[String]) -> Result<Answers> {
     made.map_err(NodeError::invalid)
 }
 
-fn readable(charter: &Charter, reading: &Reading) -> bool {
+pub(crate) fn readable(charter: &Charter, reading: &Reading) -> bool {
     let label = reading.label.as_ref().is_some_and(|label| match charter.task.kind.as_str() {
         "regression" => label.parse::<f64>().is_ok_and(f64::is_finite),
         _ => charter.task.classes.contains(label),

@@ -25,8 +25,18 @@ pub struct GateConfig {
     pub rows: RowRule,
     /// Overlap with the sealed benchmark.
     pub benchmark: BenchmarkRule,
+    /// Labels that a model doubts.
+    pub plausibility: PlausibilityRule,
     /// What is made of everything that one sender sent.
     pub sender: SenderRule,
+}
+
+/// When a label is held as implausible.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlausibilityRule {
+    /// Greatest p-value to be held: about the share of right labels that are held for it. 0 holds none.
+    pub hold_p: f64,
 }
 
 /// What is made of everything that one sender sent. Probabilities are posterior ones, that a record is not its sender's own work, by
@@ -187,6 +197,12 @@ impl Default for RowRule {
     }
 }
 
+impl Default for PlausibilityRule {
+    fn default() -> Self {
+        PlausibilityRule { hold_p: 0.005 }
+    }
+}
+
 impl Default for SenderRule {
     fn default() -> Self {
         SenderRule {
@@ -305,6 +321,11 @@ impl GateConfig {
                 "benchmark.reject_containment",
                 contained.contains(&f64::from(benchmark.reject_containment)),
                 "must be between benchmark.hold_containment and 1",
+            ),
+            (
+                "plausibility.hold_p",
+                (0.0..1.0).contains(&self.plausibility.hold_p),
+                "must be at least 0 and below 1",
             ),
             ("sender", self.sender.is_valid(), SenderRule::VALID),
         ];

@@ -18,12 +18,21 @@ pub enum Stage {
     Manner,
     /// Comparison with earlier records, and what the sender is known for.
     Copies,
+    /// How plausible labels are, the fitting of the model included: what the caller says that it spent.
+    Label,
 }
 
 impl Stage {
     /// Every stage, in order.
-    pub const ALL: [Stage; 6] =
-        [Stage::Schema, Stage::Text, Stage::Form, Stage::Benchmark, Stage::Manner, Stage::Copies];
+    pub const ALL: [Stage; 7] = [
+        Stage::Schema,
+        Stage::Text,
+        Stage::Form,
+        Stage::Benchmark,
+        Stage::Manner,
+        Stage::Copies,
+        Stage::Label,
+    ];
 
     /// Its name in reports.
     pub fn name(self) -> &'static str {
@@ -34,6 +43,7 @@ impl Stage {
             Stage::Benchmark => "benchmark",
             Stage::Manner => "manner",
             Stage::Copies => "copies",
+            Stage::Label => "label",
         }
     }
 }

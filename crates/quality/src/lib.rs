@@ -33,6 +33,7 @@
 //! | near | `near.rs`, `likeness.rs`, `rows.rs` | lightly edited text, or numbers moved by a little |
 //! | passage | `passages.rs` | an earlier text between others that say nothing |
 //! | numbered | `numbered.rs` | one text sent many times with a number of its own; with a sender only |
+//! | label | `label.rs` | labels that a model of other people's records finds implausible; where the caller has one |
 //! | manner | `topic.rs` | texts that say next to nothing, and texts about something else; with a sender only |
 //!
 //! Duplicates are judged on features, never on labels: content is owned once, whatever it is called. The same content
@@ -57,6 +58,7 @@
 mod chance;
 mod config;
 mod cost;
+mod label;
 mod letters;
 mod likeness;
 mod near;
@@ -78,9 +80,11 @@ mod weigh;
 mod words;
 
 pub use config::{
-    BenchmarkRule, ConfigError, GateConfig, LabelRule, NearRule, RowRule, SchemaRule, SenderRule,
+    BenchmarkRule, ConfigError, GateConfig, LabelRule, NearRule, PlausibilityRule, RowRule, SchemaRule,
+    SenderRule,
 };
 pub use cost::{Clock, Costs, Stage};
+pub use label::Plausibility;
 pub use likeness::Likeness;
 pub use near::{NearIndex, NearMatch, TextStore, TextStoreError};
 pub use normalise::{ContentKey, normalise};

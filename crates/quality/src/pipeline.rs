@@ -16,7 +16,7 @@ use crate::rows::RowIndex;
 use crate::sender::{Channel, Ratios, Sender, Senders};
 use crate::sketch::Sketch;
 use crate::text::TextGate;
-use crate::verdict::{Finding, Reason, Verdict};
+use crate::verdict::{Evidence, Finding, Reason, Verdict};
 use crate::weigh::{Grounds, Match, NO_EVIDENCE};
 use crate::words::words;
 
@@ -131,6 +131,11 @@ impl Gates {
     /// Measures from now on what each stage costs. A stage begins and ends on one thread, so the clock may be of a thread.
     pub fn measure(&mut self, clock: Clock) {
         self.clock = Some(clock);
+    }
+
+    /// Adds what the caller spent on a stage: the model behind [`RecordView::label_p`] is not ours.
+    pub fn spent(&mut self, stage: Stage, nanoseconds: u64) {
+        self.costs.nanoseconds[stage as usize] += nanoseconds;
     }
 
     /// What the records judged by [`check_batch`](Self::check_batch) have cost since [`measure`](Self::measure).
@@ -337,6 +342,7 @@ impl Gates {
             nearest: likenesses.nearest,
             copied: likenesses.best[0].map(|(_, found)| found),
             repeated: likenesses.best[1].map(|(_, found)| found),
+            label: self.doubt(record),
             numbered: alone.and_then(|(sender, sketch)| self.numbered.count(sender, sketch.normal(), at)),
             ratios: ratios(likenesses.ratios[0], likenesses.ratios[1]),
         }
@@ -351,6 +357,14 @@ impl Gates {
     /// What a record is known by among its sender's, where the datanet asks for ids.
     fn id(&self, sender: Option<u32>, record: &RecordView<'_>) -> Option<(Option<u32>, Box<str>)> {
         Some((sender, record.claims.id.filter(|_| self.config.provenance.id)?.into()))
+    }
+
+    /// A hold on the whole record where its label is implausible.
+    fn doubt(&self, record: &RecordView<'_>) -> Option<Finding> {
+        let p = record.label_p.filter(|&p| p <= self.config.plausibility.hold_p)?;
+        let end = record.text.map_or(0, str::len) as u32;
+        let evidence = Some(Evidence { start: 0, end, score: (1.0 - p) as f32 });
+        Some(Finding { evidence, ..Finding::bare(Verdict::Hold(Reason::ImplausibleLabel)) })
     }
 
     /// The same content as an earlier record.

@@ -18,6 +18,8 @@ pub struct RecordView<'a> {
     pub sender: Option<&'a str>,
     /// What it says of where it comes from.
     pub claims: Claims<'a>,
+    /// The p-value of its label, from [`crate::Plausibility`]; without it, labels are not doubted.
+    pub label_p: Option<f64>,
 }
 
 impl<'a> RecordView<'a> {

@@ -139,6 +139,8 @@ reasons! {
         "Send texts that say something about the datanet's subject in words of your own.";
     OffTopic, "off_topic", "The words are foreign to the datanet, and much that the sender sent is as foreign; a reviewer decides.",
         "Send records about the datanet's subject. A note on how this one belongs there helps the reviewer.";
+    ImplausibleLabel, "implausible_label", "A model of other people's records is sure of another label; a reviewer decides.",
+        "Look at the label again. If it is right, the record is valuable: say why in a note.";
     SenderReview, "sender_review", "Nearly all that the sender sent was copied, empty or off topic, so a reviewer looks at the rest as well.",
         "Send work of your own: each record that passes, and each verdict that a reviewer overturns, counts for you.";
 }

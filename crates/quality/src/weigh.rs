@@ -36,6 +36,8 @@ pub(crate) struct Grounds {
     pub(crate) repeated: Option<Match>,
     /// The first of too many of the sender's own that differ by a number.
     pub(crate) numbered: Option<RecordRef>,
+    /// What follows from an implausible label.
+    pub(crate) label: Option<Finding>,
     /// Likelihood ratios by channel.
     pub(crate) ratios: Ratios,
 }
@@ -51,6 +53,7 @@ impl Grounds {
             copied: None,
             repeated: None,
             numbered: None,
+            label: None,
             ratios,
         }
     }
@@ -97,16 +100,17 @@ impl Grounds {
             let holds = [
                 (probable(Channel::Filler), Reason::LowEffort),
                 (probable(Channel::Topic), Reason::OffTopic),
-                (review, Reason::SenderReview),
             ];
             let hold = holds.into_iter().find(|(holds, _)| *holds);
-            hold.map_or(Finding::PASS, |(_, reason)| Finding::bare(Verdict::Hold(reason)))
+            let hold = hold.map(|(_, reason)| Finding::bare(Verdict::Hold(reason))).or(self.label);
+            let review = review.then_some(Finding::bare(Verdict::Hold(Reason::SenderReview)));
+            hold.or(review).unwrap_or(Finding::PASS)
         })
     }
 
     fn by_content(&self, hold_only: bool) -> Finding {
         let copy = self.nearest.and_then(|found| Some((found.degree?, found)));
-        verdict(self.benchmark.0, copy, hold_only).or(self.text).unwrap_or(Finding::PASS)
+        verdict(self.benchmark.0, copy, hold_only).or(self.text).or(self.label).unwrap_or(Finding::PASS)
     }
 }
 

@@ -12,7 +12,7 @@ const NANOSECONDS: i128 = 1_000_000_000;
 
 /// A record as the gates of its datanet read it.
 pub(super) struct Offered {
-    reading: Reading,
+    pub(super) reading: Reading,
     licence: Option<String>,
     consent: bool,
     id: Option<String>,

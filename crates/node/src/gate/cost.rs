@@ -29,6 +29,12 @@ pub(crate) fn thread_time() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// CPU time of this process, nanoseconds: models are fitted on all threads.
+pub(crate) fn process_time() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// Adds what was spent between two readings.
 pub(crate) fn keep(home: &Home, net: &DatanetId, before: &Costs, after: &Costs) -> Result<()> {
     let mut all = read(home)?;

@@ -4,7 +4,8 @@ use assay_ledger::charter::Charter;
 use assay_ledger::ids::{AccountId, DatanetId};
 use assay_quality::{Finding, Gates, RecordView};
 
-use super::{claims, config, judge};
+use super::claims::Offered;
+use super::{config, judge, views};
 use crate::error::{NodeError, Result};
 use crate::node::Node;
 use crate::task::{Reading, Record};
@@ -36,9 +37,10 @@ const NEWCOMER: &str = "newcomer";
 /// When the charter asks for gates that cannot be.
 pub fn rehearse(charter: &Charter, sealed: &[Record], records: &[Record]) -> Result<Vec<Rehearsed>> {
     let sealed: Vec<Reading> = sealed.iter().map(|row| Reading::of(&charter.task, row)).collect();
-    let views: Vec<RecordView<'_>> = sealed.iter().map(Reading::view).collect();
-    let mut gates = Gates::new(config(charter)?, &views).map_err(NodeError::invalid)?;
-    Ok(run(&mut gates, charter, &[], records, NEWCOMER, crate::node::now()))
+    let sealed: Vec<RecordView<'_>> = sealed.iter().map(Reading::view).collect();
+    let mut gates = Gates::new(config(charter)?, &sealed).map_err(NodeError::invalid)?;
+    let offered = read(charter, records);
+    Ok(run(&mut gates, &views(&offered, NEWCOMER, crate::node::now(), &[]), &[]))
 }
 
 impl Node {
@@ -57,27 +59,22 @@ impl Node {
         self.clear_reviewed(net, &mut memory)?;
         let charter = &self.datanet(net)?.charter;
         let sender = sender.map_or(NEWCOMER, AccountId::as_str);
-        Ok(run(&mut memory.gates, charter, &memory.places, records, sender, self.now()))
+        let offered = read(charter, records);
+        let plausible = self.plausible(net, &mut memory, sender, &offered)?;
+        Ok(run(&mut memory.gates, &views(&offered, sender, self.now(), &plausible), &memory.places))
     }
 }
 
-fn run(
-    gates: &mut Gates,
-    charter: &Charter,
-    places: &[(u64, u32)],
-    records: &[Record],
-    sender: &str,
-    now: u64,
-) -> Vec<Rehearsed> {
-    let offered: Vec<claims::Offered> =
-        records.iter().map(|record| claims::Offered::of(charter, record)).collect();
-    let views: Vec<RecordView<'_>> = offered.iter().map(|record| record.view(sender, now)).collect();
+fn read(charter: &Charter, records: &[Record]) -> Vec<Offered> {
+    records.iter().map(|record| Offered::of(charter, record)).collect()
+}
+
+fn run(gates: &mut Gates, records: &[RecordView<'_>], places: &[(u64, u32)]) -> Vec<Rehearsed> {
     let original = |at: usize| match places.get(at) {
         Some(&(contribution, index)) => Original::Offered(contribution, index),
         None => Original::Here(at - places.len()),
     };
-    let found = judge(gates, &views);
-    found
+    judge(gates, records)
         .into_iter()
         .map(|finding| Rehearsed { finding, original: finding.original.map(|at| original(at.0 as usize)) })
         .collect()

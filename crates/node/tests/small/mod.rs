@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub(crate) const ORIGIN: &str = "example.org/small";
 pub(crate) const PRICE: u128 = 1_000;
 const CLASSES: [&str; 3] = ["sky", "sea", "land"];
-const CHARTER: &str = r#"
+pub(crate) const CHARTER: &str = r#"
 schema = "assay.charter/1"
 datanet = "small"
 title = "Words of three kinds"
