@@ -30,6 +30,9 @@ pub enum CodecError {
     /// A number that JSON cannot carry exactly.
     #[error("{0} is not an integer between -{INTEGER_MAX} and {INTEGER_MAX}")]
     Number(String),
+    /// An image of the state that cannot be written or read.
+    #[error("the image of the state: {0}")]
+    Image(String),
     /// A key outside ASCII, whose order RFC 8785 defines in UTF-16.
     #[error("{0:?} is not an ASCII key")]
     Key(String),

@@ -9,6 +9,7 @@ use crate::charter::Charter;
 use crate::command::{Benchmark, Role, Score, ValueRow};
 use crate::decide::View;
 use crate::event::Outcome;
+use crate::few::Few;
 use crate::ids::{AccountId, Code, DatanetId, Digest, TableRef};
 use crate::pay::AccruedValue;
 use crate::refusal::{Refusal, require, require_field};
@@ -120,13 +121,13 @@ pub struct Gated {
     /// Records that the gates rejected.
     pub rejected: u32,
     /// Records per reason code, held and rejected.
-    pub reasons: BTreeMap<Code, u32>,
+    pub reasons: Few<Code, u32>,
     /// Table of verdicts.
     pub table: TableRef,
-    /// Records that wait for a reviewer.
-    pub held: BTreeSet<u32>,
+    /// Records that wait for a reviewer, ascending.
+    pub held: Vec<u32>,
     /// Records that a reviewer decided.
-    pub reviewed: BTreeMap<u32, Reviewed>,
+    pub reviewed: Few<u32, Reviewed>,
 }
 
 /// A reviewer's decision on a held record.

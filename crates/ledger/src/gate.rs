@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::datanet::{Contribution, Datanet, Gated};
 use crate::decide::View;
 use crate::event::Outcome;
+use crate::few::Few;
 use crate::ids::{Code, TableRef};
 use crate::limits::REASONS_MAX;
 use crate::refusal::{Refusal, require, require_field};
@@ -22,10 +23,10 @@ pub(crate) fn gated(
         seq,
         passed,
         rejected,
-        reasons: reasons.clone(),
+        reasons: reasons.iter().map(|(code, &count)| (code.clone(), count)).collect(),
         table: table.clone(),
-        held: held.iter().copied().collect(),
-        reviewed: BTreeMap::new(),
+        held: held.to_vec(),
+        reviewed: Few::default(),
     }
 }
 

@@ -45,6 +45,44 @@ macro_rules! as_text {
 }
 pub(crate) use as_text;
 
+/// Serde of fixed-size bytes: by their text form in formats for people, as they are in others.
+macro_rules! as_text_or_bytes {
+    ($name:ident, $len:literal) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match serializer.is_human_readable() {
+                    true => serializer.collect_str(self),
+                    false => serializer.serialize_bytes(&self.0),
+                }
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                match deserializer.is_human_readable() {
+                    true => deserializer.deserialize_str(Parsed(PhantomData)),
+                    false => deserializer.deserialize_bytes(Raw::<$len>).map(Self),
+                }
+            }
+        }
+    };
+}
+
+/// Reads exactly `N` bytes.
+struct Raw<const N: usize>;
+
+impl<const N: usize> serde::de::Visitor<'_> for Raw<N> {
+    type Value = [u8; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{N} bytes")
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<[u8; N], E> {
+        bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
+    }
+}
+
 /// Reads a string, wherever it lies, as a `T`.
 pub(crate) struct Parsed<T>(pub(crate) PhantomData<T>);
 
@@ -113,7 +151,7 @@ macro_rules! hex_id {
             }
         }
 
-        as_text!($name);
+        as_text_or_bytes!($name, $len);
     };
 }
 

@@ -16,6 +16,7 @@ pub mod commit;
 pub mod datanet;
 pub mod decide;
 pub mod event;
+pub mod few;
 pub mod ids;
 pub mod limits;
 pub mod pay;

@@ -42,7 +42,7 @@ pub(crate) fn apply(net: &mut Datanet, seq: u64, contribution: u64) {
     contributor.valued = contributor.valued.saturating_sub(valued);
     contributor.liability = contributor.liability.saturating_sub(stake);
     if let Some(gate) = net.contributions.get_mut(&contribution).and_then(|offered| offered.gate.as_mut()) {
-        gate.held.clear();
+        gate.held = Vec::new();
     }
     net.ungated.remove(&contribution);
     net.withdrawn.insert(contribution, seq);

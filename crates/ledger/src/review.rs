@@ -20,7 +20,7 @@ pub(crate) fn decide(
     })?;
     net.require_there(contribution)?;
     let gate = offered.gate.as_ref();
-    require(gate.is_some_and(|gate| gate.held.contains(&index)), || {
+    require(gate.is_some_and(|gate| gate.held.binary_search(&index).is_ok()), || {
         match gate.and_then(|gate| gate.reviewed.get(&index)) {
             Some(done) => Refusal::rule(format!("record {index} was decided in entry {}", done.seq)),
             None => {
@@ -45,7 +45,8 @@ pub(crate) fn apply(
         return;
     };
     if let Some(gate) = &mut offered.gate {
-        gate.held.remove(&index);
+        gate.held.retain(|held| *held != index);
+        gate.held.shrink_to_fit();
         let decision = Reviewed { seq, reviewer: reviewer.clone(), pass, reason: reason.clone() };
         gate.reviewed.insert(index, decision);
     }

@@ -25,7 +25,8 @@ pub struct State {
     pub(crate) size: u64,
     pub(crate) t: u64,
     pub(crate) accounts: BTreeMap<AccountId, PublicKey>,
-    pub(crate) nonces: BTreeMap<AccountId, BTreeMap<Nonce, Accepted>>,
+    #[serde(with = "by_actor")]
+    pub(crate) nonces: BTreeMap<(AccountId, Nonce), Accepted>,
     pub(crate) references: BTreeSet<Code>,
     pub(crate) balances: Balances,
     pub(crate) datanets: BTreeMap<DatanetId, Datanet>,
@@ -101,7 +102,7 @@ impl State {
 
     /// What was accepted from `actor` under `nonce`.
     pub fn accepted(&self, actor: &AccountId, nonce: &Nonce) -> Option<Accepted> {
-        self.nonces.get(actor)?.get(nonce).copied()
+        self.nonces.get(&(actor.clone(), *nonce)).copied()
     }
 
     /// All money.
@@ -124,19 +125,20 @@ impl State {
         &self.datanets
     }
 
-    /// The state as canonical JSON: a restart reads this and the entries after it.
+    /// The state as MessagePack, which is half as long as its canonical JSON and read in half the time: a restart reads
+    /// this and the entries after it.
     pub fn image(&self) -> Result<Vec<u8>, CodecError> {
-        canonical(self)
+        rmp_serde::to_vec_named(self).map_err(|e| CodecError::Image(e.to_string()))
     }
 
     /// Reads a state image. What it says is as good as where it comes from: compare [`State::digest`].
     pub fn from_image(image: &[u8]) -> Result<Self, CodecError> {
-        Ok(serde_json::from_slice(image)?)
+        rmp_serde::from_slice(image).map_err(|e| CodecError::Image(e.to_string()))
     }
 
-    /// SHA-256 of the image.
+    /// SHA-256 of the state as canonical JSON.
     pub fn digest(&self) -> Result<Digest, CodecError> {
-        Ok(Digest::of(&self.image()?))
+        Ok(Digest::of(&canonical(self)?))
     }
 
     /// Folds the next event. It must come from `decide` on this very state, or from a log that did: then nothing
@@ -162,8 +164,8 @@ impl State {
         let digest = intent.digest();
         debug_assert!(digest.is_ok(), "an intent that was decided has a canonical form");
         if let Ok(intent_digest) = digest {
-            let nonces = self.nonces.entry(intent.actor.clone()).or_default();
-            nonces.insert(intent.nonce, Accepted { seq, intent: intent_digest });
+            let accepted = Accepted { seq, intent: intent_digest };
+            self.nonces.insert((intent.actor.clone(), intent.nonce), accepted);
         }
     }
 
@@ -279,5 +281,90 @@ fn apply_in(net: &mut Datanet, seq: u64, actor: &AccountId, command: &Command) {
         | Command::Deposit { .. }
         | Command::Withdraw { .. }
         | Command::CreateDatanet { .. } => {}
+    }
+}
+
+/// Accepted commands in one tree, written as one of trees: most accounts have few, and each tree of theirs would take a
+/// node of eleven places.
+mod by_actor {
+    use std::collections::BTreeMap;
+    use std::fmt;
+
+    use serde::de::{DeserializeSeed, MapAccess, Visitor};
+    use serde::ser::SerializeMap;
+    use serde::{Deserializer, Serialize, Serializer};
+
+    use super::{Accepted, AccountId, Nonce};
+
+    type Nonces = BTreeMap<(AccountId, Nonce), Accepted>;
+
+    pub(super) fn serialize<S: Serializer>(nonces: &Nonces, serializer: S) -> Result<S::Ok, S::Error> {
+        let all: Vec<_> = nonces.iter().collect();
+        let parts = all.chunk_by(|((a, _), _), ((b, _), _)| a == b);
+        let mut map = serializer.serialize_map(Some(parts.clone().count()))?;
+        for part in parts {
+            map.serialize_entry(&part[0].0.0, &OfActor(part))?;
+        }
+        map.end()
+    }
+
+    struct OfActor<'a>(&'a [(&'a (AccountId, Nonce), &'a Accepted)]);
+
+    impl Serialize for OfActor<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(self.0.iter().map(|((_, nonce), accepted)| (nonce, accepted)))
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Nonces, D::Error> {
+        deserializer.deserialize_map(Actors)
+    }
+
+    struct Actors;
+
+    impl<'de> Visitor<'de> for Actors {
+        type Value = Nonces;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of accounts")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Nonces, A::Error> {
+            let mut all = Vec::new();
+            while let Some(actor) = map.next_key()? {
+                map.next_value_seed(Append { actor, all: &mut all })?;
+            }
+            // Sorted as it is, so the tree is built full.
+            Ok(all.into_iter().collect())
+        }
+    }
+
+    /// Reads what was accepted from one account to the end of the list of all.
+    struct Append<'a> {
+        actor: AccountId,
+        all: &'a mut Vec<((AccountId, Nonce), Accepted)>,
+    }
+
+    impl<'de> DeserializeSeed<'de> for Append<'_> {
+        type Value = ();
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+            deserializer.deserialize_map(self)
+        }
+    }
+
+    impl<'de> Visitor<'de> for Append<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of nonces")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some((nonce, accepted)) = map.next_entry()? {
+                self.all.push(((self.actor.clone(), nonce), accepted));
+            }
+            Ok(())
+        }
     }
 }

@@ -169,7 +169,7 @@ impl Node {
     /// Tells the gates which held records reviewers have passed since: they speak for their senders.
     fn clear_reviewed(&self, net: &DatanetId, memory: &mut GateMemory) -> Result<()> {
         for (&seq, contribution) in &self.datanet(net)?.contributions {
-            let reviewed = contribution.gate.iter().flat_map(|gate| &gate.reviewed);
+            let reviewed = contribution.gate.iter().flat_map(|gate| gate.reviewed.iter());
             for (&index, _) in reviewed.filter(|(_, review)| review.pass) {
                 if memory.cleared.insert((seq, index))
                     && let Ok(position) = memory.places.binary_search(&(seq, index))

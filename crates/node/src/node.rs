@@ -14,6 +14,7 @@ use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::{AccountId, DatanetId, Nonce, PublicKey};
 use assay_ledger::refusal::Refusal;
 use assay_ledger::state::State;
+use assay_store::events::IMAGE_BYTES_MAX;
 use assay_store::{AppendError, EventStore, NewEntry, PublicFiles, StoredCheckpoint, TableStore, Vault};
 use assay_tlog::{Checkpoint, SignerKey};
 use ed25519_dalek::SigningKey;
@@ -38,8 +39,10 @@ const IMAGE_EVERY: u64 = 2_000;
 const IMAGE_SHARE: u64 = 4;
 /// Commands from which on a batch is worth a second thread.
 const THREADED_BATCH: usize = 8;
+/// How hard an image is compressed: quickly.
+const IMAGE_LEVEL: i32 = 1;
 /// Version of the state image; another one is not read.
-const IMAGE_VERSION: u32 = 1;
+const IMAGE_VERSION: u32 = 2;
 
 /// Milliseconds since 1970.
 pub type Clock = Box<dyn Fn() -> u64 + Send>;
@@ -345,7 +348,11 @@ impl Node {
     fn save_image(&mut self) -> Result<()> {
         if self.state.size() >= self.imaged + IMAGE_EVERY.max(self.imaged / IMAGE_SHARE) {
             let bytes = self.state.image().map_err(NodeError::bug)?;
-            self.events.put_image(self.state.size(), IMAGE_VERSION, &bytes)?;
+            let bytes = zstd::encode_all(bytes.as_slice(), IMAGE_LEVEL).map_err(NodeError::bug)?;
+            // A state that is too large for an image is folded from the log.
+            if bytes.len() as u64 <= IMAGE_BYTES_MAX {
+                self.events.put_image(self.state.size(), IMAGE_VERSION, &bytes)?;
+            }
             self.imaged = self.state.size();
         }
         Ok(())
@@ -356,7 +363,10 @@ impl Node {
 fn load(events: &EventStore, origin: &str) -> Result<(State, u64)> {
     let image = events.reader().latest_image().ok().flatten().filter(|i| i.version == IMAGE_VERSION);
     // An image is a shortcut, never a source: one that does not load costs time and nothing else.
-    let image = image.and_then(|i| State::from_image(&i.bytes).ok().filter(|s| s.size() == i.size));
+    let image = image.and_then(|i| {
+        let bytes = zstd::decode_all(i.bytes.as_slice()).ok()?;
+        State::from_image(&bytes).ok().filter(|state| state.size() == i.size)
+    });
     let mut state = image.unwrap_or_else(|| State::new(origin));
     let imaged = state.size();
     fold(&mut state, events)?;

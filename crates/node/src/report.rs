@@ -343,7 +343,7 @@ fn contributions(datanet: &Datanet) -> impl Iterator<Item = &assay_ledger::datan
 
 fn gates(datanet: &Datanet) -> Gates {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for (code, count) in contributions(datanet).flat_map(|g| &g.reasons) {
+    for (code, count) in contributions(datanet).flat_map(|g| g.reasons.iter()) {
         *counts.entry(code.as_str()).or_default() += u64::from(*count);
     }
     let sentence = |code: &str| Reason::from_code(code).map_or_else(String::new, |r| r.sentence().to_owned());

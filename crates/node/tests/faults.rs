@@ -193,9 +193,11 @@ fn an_image_of_the_state_is_never_a_source() {
         let node = small::open(&closed.home).unwrap();
         let mut state = State::new(small::ORIGIN);
         state.apply(&codec::decode(&node.entries().read(0..1).unwrap()[0]).unwrap());
-        state.image().unwrap()
+        zstd::encode_all(state.image().unwrap().as_slice(), 1).unwrap()
     };
-    let images: [(u32, &[u8]); 4] = [(1, b"nonsense"), (1, b""), (1, &earlier), (99, &earlier)];
+    let nonsense = zstd::encode_all(&b"nonsense"[..], 1).unwrap();
+    let images: [(u32, &[u8]); 5] =
+        [(2, b"nonsense"), (2, b""), (2, &nonsense), (2, &earlier), (99, &earlier)];
     for (version, bytes) in images {
         EventStore::open(&closed.log()).unwrap().put_image(closed.size, version, bytes).unwrap();
         closed.opens_whole();
