@@ -102,7 +102,7 @@ impl Likeness {
     /// See [`is_same_text`](Self::is_same_text).
     pub const SAME_ORDER: f32 = 0.61;
     /// See [`is_same_text`](Self::is_same_text).
-    pub const SAME_COVER: u32 = 240;
+    pub const SAME_COVER: u32 = 260;
     /// See [`is_same_text`](Self::is_same_text).
     pub const SAME_BAG: f32 = 0.9;
     /// See [`is_same_text`](Self::is_same_text).

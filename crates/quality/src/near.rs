@@ -12,7 +12,7 @@ mod lists;
 mod texts;
 
 use crate::likeness::{Aligner, Likeness, tokens};
-use crate::sketch::Sketch;
+use crate::sketch::{BANDS, Sketch};
 use lists::Lists;
 use texts::{Marks, Texts};
 
@@ -87,8 +87,8 @@ impl NearIndex {
     /// Adds a text and returns its number.
     pub fn insert(&mut self, sketch: &Sketch) -> u32 {
         let id = self.texts.push(&sketch.words, sketch.folded());
-        self.bands.insert(id, &sketch.bands);
-        self.pairs.insert(id, &sketch.pairs);
+        self.bands.insert(id, &sketch.bands, BANDS);
+        self.pairs.insert(id, &sketch.pairs, sketch.pairs_kept());
         id
     }
 
@@ -136,8 +136,8 @@ impl NearIndex {
 
     /// The texts worth aligning, ascending.
     fn candidates(&self, sketch: &Sketch) -> Vec<u32> {
-        let mut found = self.pairs.shared(&sketch.pairs, rarity, PAIRS_MIN);
-        found.extend(self.bands.shared(&sketch.bands, |_| 1, BANDS_MIN));
+        let mut found = self.pairs.shared(&sketch.pairs, sketch.pairs_kept(), rarity, PAIRS_MIN);
+        found.extend(self.bands.shared(&sketch.bands, BANDS, |_| 1, BANDS_MIN));
         if found.len() > ALIGNED_MAX {
             found.select_nth_unstable_by(ALIGNED_MAX, |a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
             found.truncate(ALIGNED_MAX);

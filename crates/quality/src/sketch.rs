@@ -5,7 +5,9 @@
 //! **Long** texts (from [`LONG_MIN_WORDS`] words) are found by pairs of neighbouring words. Of all pairs the [`pairs_kept`]
 //! with the least ranks are kept, a pair's rank being its hash over its weight: a coordinated weighted sample
 //! (priority sampling; Duffield, Lund, Thorup 2007), so that two texts keep the same of what they share. The weight
-//! of a pair grows with the length of its words, which is what is known of rarity without counting: `of the` is in every text.
+//! of a pair grows with the length of its words, which is what is known of rarity without counting: `of the` is in every text. The more texts
+//! there are, the more pairs are in many of them; so the next in rank are drawn as well ([`pairs_drawn`]), to stand in for those whose
+//! lists are full.
 //!
 //! **Short** texts (up to [`SHORT_MAX_WORDS`] words) are found by character trigrams inside words: one slip, one moved or one
 //! dropped word out of ten leaves most trigrams, whereas it breaks half of the pairs. Trigrams are common, so a key stands for
@@ -40,6 +42,7 @@ pub struct Sketch {
     /// The words of the text as it is compared.
     pub(crate) words: Box<[Token]>,
     pub(crate) bands: Box<[u32]>,
+    /// By rank.
     pub(crate) pairs: Box<[u32]>,
 }
 
@@ -68,6 +71,11 @@ impl Sketch {
     pub(crate) fn folded(&self) -> &str {
         self.folded.as_deref().unwrap_or(&self.normal)
     }
+
+    /// Under how many of the pairs it is listed.
+    pub(crate) fn pairs_kept(&self) -> usize {
+        pairs_kept(self.words.len())
+    }
 }
 
 /// Pairs that are kept of a text of so many words.
@@ -75,18 +83,22 @@ const fn pairs_kept(words: usize) -> usize {
     if words < 84 { 14 } else { words / 6 }
 }
 
-/// The kept pairs of neighbouring words, ascending by key.
+/// The same with those that stand in for others; more find little more and cost time.
+const fn pairs_drawn(words: usize) -> usize {
+    pairs_kept(words) * 3 / 2
+}
+
+/// The pairs of neighbouring words with the least ranks, by rank.
 fn pairs(list: &[Word]) -> Box<[u32]> {
     let mut ranked: Vec<u64> = list.windows(2).map(|two| ranked(two[0], two[1])).collect();
-    let kept = pairs_kept(list.len());
+    let kept = pairs_drawn(list.len());
     if kept < ranked.len() {
         ranked.select_nth_unstable(kept);
         ranked.truncate(kept);
     }
-    let mut keys: Vec<u32> = ranked.into_iter().map(|ranked| ranked as u32).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys.into()
+    ranked.sort_unstable();
+    ranked.dedup();
+    ranked.into_iter().map(|ranked| ranked as u32).collect()
 }
 
 /// A pair's rank in the high half, its key in the low half.
@@ -167,7 +179,7 @@ mod tests {
             let text: Vec<String> = (0..count).map(|i| format!("word{i}")).collect();
             let sketch = Sketch::new(text.join(" "));
             assert_eq!(sketch.bands.len(), if (1..=24).contains(&count) { BANDS } else { 0 }, "{count}");
-            let pairs = if count < 14 { 0 } else { pairs_kept(count).min(count - 1) };
+            let pairs = if count < 14 { 0 } else { pairs_drawn(count).min(count - 1) };
             assert_eq!(sketch.pairs.len(), pairs, "{count}");
         }
     }
@@ -190,7 +202,7 @@ mod tests {
         let shared: usize =
             (0..50).map(|k| keys(text(k * 1000)).intersection(&keys(text(k * 1000 + 100))).count()).sum();
         // 99 of 199 pairs are shared, so about half of the kept ones.
-        let mean = shared as f64 / 50.0 / pairs_kept(200) as f64;
+        let mean = shared as f64 / 50.0 / pairs_drawn(200) as f64;
         assert!((0.4..0.6).contains(&mean), "{mean}");
     }
 

@@ -9,10 +9,8 @@ const FREE: u64 = u64::MAX;
 /// No number.
 const NONE: u32 = u32::MAX;
 const SMALLEST: usize = 1 << 10;
-/// Entries of a line of the caches.
-const LINE: usize = 8;
 /// The share of the places that may be taken.
-const FULL: (usize, usize) = (3, 4);
+const FULL: (usize, usize) = (2, 3);
 
 pub(crate) struct Lists {
     /// Key in the high half, number in the low; room for `size` keys and as much as the last of them move up.
@@ -40,15 +38,20 @@ impl Lists {
         Lists { entries: vec![FREE; SMALLEST + 1], size: SMALLEST, used: 0, longest }
     }
 
-    /// Appends a number, greater than all before, to the list of each key; a full list stays as it is.
-    pub(crate) fn insert(&mut self, number: u32, keys: &[u32]) {
+    /// Appends a number, greater than all before, to the first `most` lists of these keys that are not full.
+    pub(crate) fn insert(&mut self, number: u32, keys: &[u32], most: usize) {
         if (self.used + keys.len()) * FULL.1 > self.size * FULL.0 {
             self.grow(keys.len());
         }
+        let mut open = 0;
         for &key in keys {
             let begin = self.find(key);
             if self.list(begin, key).count() < self.longest {
                 self.put(begin, entry(key, number));
+                open += 1;
+            }
+            if open == most {
+                return;
             }
         }
     }
@@ -73,19 +76,29 @@ impl Lists {
         }
     }
 
-    /// Every number that is in the lists of some of the keys, with the sum over these lists of what a list of that
-    /// length weighs; only sums of at least `least`. In no particular order.
-    pub(crate) fn shared(&self, keys: &[u32], weigh: fn(usize) -> u32, least: u32) -> Vec<(u32, u32)> {
-        let mut all: Vec<(u32, u32)> = Vec::with_capacity(keys.len() * 4);
-        // All places, and the next line of each, are asked for before the first is waited for.
-        let ask = |at: usize| self.entries.get(at).copied().unwrap_or(FREE);
-        let both = |&key: &u32| ask(place(key, self.size)) ^ ask(place(key, self.size) + LINE);
-        std::hint::black_box(keys.iter().map(both).fold(0, |sum, entry| sum ^ entry));
-        for &key in keys {
-            let begin = self.find(key);
-            let length = self.list(begin, key).count();
-            let weight = weigh(length);
-            all.extend(self.entries[begin..begin + length].iter().map(|&found| (found as u32, weight)));
+    /// Every number that is in the lists of some of the keys, down to that with the `most`th list that is not full, with the sum over
+    /// these lists of what a list of that length weighs; only sums of at least `least`. In no particular order.
+    pub(crate) fn shared(
+        &self,
+        keys: &[u32],
+        most: usize,
+        weigh: fn(usize) -> u32,
+        least: u32,
+    ) -> Vec<(u32, u32)> {
+        let mut all: Vec<(u32, u32)> = Vec::with_capacity(most.min(keys.len()) * 4);
+        let (mut open, mut rest) = (0, keys);
+        while open < most && !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(most - open));
+            rest = later;
+            // All places are asked for before the first is waited for.
+            std::hint::black_box(now.iter().fold(0, |sum, &key| sum ^ self.entries[place(key, self.size)]));
+            for &key in now {
+                let begin = self.find(key);
+                let length = self.list(begin, key).count();
+                let weight = weigh(length);
+                all.extend(self.entries[begin..begin + length].iter().map(|&found| (found as u32, weight)));
+                open += usize::from(length < self.longest);
+            }
         }
         summed(&all, least)
     }
@@ -179,11 +192,24 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    const LONGEST: usize = 7;
+
     /// Lists as plain lists.
-    fn shared_reference(lists: &BTreeMap<u32, Vec<u32>>, keys: &[u32], least: u32) -> Vec<(u32, u32)> {
+    fn shared_reference(
+        lists: &BTreeMap<u32, Vec<u32>>,
+        keys: &[u32],
+        most: usize,
+        least: u32,
+    ) -> Vec<(u32, u32)> {
         let mut sums: BTreeMap<u32, u32> = BTreeMap::new();
-        for list in keys.iter().filter_map(|key| lists.get(key)) {
+        let mut open = 0;
+        for key in keys {
+            if open == most {
+                break;
+            }
+            let list = lists.get(key).map_or(&[][..], Vec::as_slice);
             list.iter().for_each(|&number| *sums.entry(number).or_default() += weigh(list.len()));
+            open += usize::from(list.len() < LONGEST);
         }
         sums.into_iter().filter(|&(_, sum)| sum >= least).collect()
     }
@@ -199,19 +225,16 @@ mod tests {
             removed in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
             spread in prop::sample::select(vec![1u32, 0x0200_0001, 0xFFFF_FFFF / 40]),
             least in 1u32..20,
+            most in 1_usize..14,
         ) {
-            let longest = 7;
-            let mut lists = Lists::new(longest);
+            let mut lists = Lists::new(LONGEST);
             let mut plain: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
             let keys: Vec<Vec<u32>> = texts.iter().map(|keys| keys.iter().map(|key| key * spread).collect()).collect();
             for (number, keys) in keys.iter().enumerate() {
-                lists.insert(number as u32, keys);
-                for &key in keys {
-                    let list = plain.entry(key).or_default();
-                    if list.len() < longest {
-                        list.push(number as u32);
-                    }
-                }
+                lists.insert(number as u32, keys, most);
+                let open = |key: &&u32| plain.get(key).is_none_or(|list| list.len() < LONGEST);
+                let open: Vec<u32> = keys.iter().filter(open).take(most).copied().collect();
+                open.into_iter().for_each(|key| plain.entry(key).or_default().push(number as u32));
             }
             for index in removed {
                 let number = index.index(keys.len());
@@ -219,9 +242,9 @@ mod tests {
                 plain.values_mut().for_each(|list| list.retain(|&other| other != number as u32));
             }
             for keys in &keys {
-                let mut found = lists.shared(keys, weigh, least);
+                let mut found = lists.shared(keys, most, weigh, least);
                 found.sort_unstable();
-                prop_assert_eq!(found, shared_reference(&plain, keys, least));
+                prop_assert_eq!(found, shared_reference(&plain, keys, most, least));
             }
         }
     }
@@ -231,10 +254,10 @@ mod tests {
         let mut lists = Lists::new(4);
         let key = |number: u32, k: u32| (number * 3 + k).wrapping_mul(0x9E37_79B1);
         for number in 0..20_000 {
-            lists.insert(number, &[key(number, 0), key(number, 1), key(number, 2)]);
+            lists.insert(number, &[key(number, 0), key(number, 1), key(number, 2)], 3);
         }
         for number in 0..20_000 {
-            assert_eq!(lists.shared(&[key(number, 0), key(number, 2)], |_| 1, 2), [(number, 2)]);
+            assert_eq!(lists.shared(&[key(number, 0), key(number, 2)], 2, |_| 1, 2), [(number, 2)]);
         }
     }
 }
