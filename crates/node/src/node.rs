@@ -327,12 +327,12 @@ impl Node {
         Ok(Some(answers))
     }
 
-    /// The place of a command, and the events to append for it: none if the log has them already.
     /// The time that the next entry will have: the clock's, never falling.
     pub(crate) fn now(&self) -> u64 {
         (self.clock)().max(self.state.t())
     }
 
+    /// The place of a command, and the events to append for it: none if the log has them already.
     fn decided(&self, signed: &Signed, checked: bool) -> Result<(u64, Vec<Event>)> {
         let decide = if checked { decide_verified } else { decide };
         match decide(&self.state, self.now(), signed) {

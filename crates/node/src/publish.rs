@@ -242,13 +242,20 @@ impl Node {
 
     /// Refuses a command about tables that this node does not hold: it could never be published.
     pub(crate) fn require_tables(&self, command: &Command) -> Result<()> {
-        for (digest, extension) in named(command) {
+        for (digest, extension) in named(command).chain(self.due_by(command)) {
             if self.tables.find(&digest.0, extension)?.is_none() {
                 return Err(NodeError::refused(format!("this node does not hold {digest}.{extension}"))
                     .hint("send the records themselves"));
             }
         }
         Ok(())
+    }
+
+    /// What a settlement may have to publish of a valuation.
+    fn due_by(&self, command: &Command) -> Option<(Digest, &'static str)> {
+        let Command::Value { datanet, table, .. } = command else { return None };
+        let net = self.state().datanet(datanet)?;
+        (net.charter.value.publish == Publish::Records).then_some((table.sha256, PARQUET))
     }
 
     /// Values per record become public only by charter, with the settlement that used them: they say which content the

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use assay_ledger::command::{Command, ValueRow};
+use assay_ledger::ids::{DatanetId, Digest, TableRef};
 use assay_node::{CHECKPOINT, Compared, Copied, Kind, LOG_KEY, Node, Result, verify};
 use assay_tlog::{Checkpoint, SignerKey, TileWriter, VerifierKey, sign_checkpoint};
 
@@ -125,4 +127,57 @@ fn two_views_are_one_history_or_a_proven_split() {
     let key = SignerKey::from_seed(ORIGIN, &[3; 32]).unwrap();
     assert!(copy(&other, &short, key.verifier()).unwrap_err().to_string().contains("another history"));
     assert!(copy(&at_fork, &short, key.verifier()).unwrap_err().to_string().contains("ahead"));
+}
+
+/// What could never be published is refused: tables that entries name, and values of records that a settlement shows.
+#[test]
+fn a_command_about_tables_that_are_not_there_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (home, net) = small::world_with(dir.path(), 7, "publish = \"records\"\n");
+    let mut node = small::open(&home).unwrap();
+    let operator = node.operator().clone();
+    let (root, account) = (Digest([7; 32]), node.state().operator().unwrap().clone());
+    let absent = |rows| TableRef { sha256: root, rows, bytes: 10 };
+    let offer = Command::Contribute { datanet: net.clone(), records: 2, root, table: absent(2) };
+    assert!(node.act(&operator, offer).unwrap_err().to_string().contains("does not hold"));
+
+    node.contribute(&operator, &net, &small::records(7, 1, 5)).unwrap();
+    node.gate(&net).unwrap();
+    node.snapshot(&net).unwrap();
+    let model = node.train(&net).unwrap();
+    let of = node.datanet(&net).unwrap();
+    let snapshot = &of.snapshots[&of.models[&model].snapshot];
+    let (records, recipe) = (snapshot.records, of.models[&model].recipe);
+    let row = ValueRow {
+        account: account.clone(),
+        records: snapshot.counts[&account],
+        value_microbits: 5,
+        se_microbits: 1,
+        low_microbits: 3,
+        high_microbits: 7,
+    };
+    node.act(&operator, Command::ValueRows { datanet: net.clone(), model, part: 0, rows: vec![row] })
+        .unwrap();
+    let value = |table| Command::Value {
+        datanet: net.clone(),
+        model,
+        parts: 1,
+        base_microbits: 0,
+        full_microbits: 5,
+        sum_microbits: 5,
+        withheld_microbits: 0,
+        nodes: 4,
+        recipe,
+        table,
+    };
+    let error = node.act(&operator, value(absent(records))).unwrap_err();
+    assert!(error.to_string().contains("does not hold"), "{error}");
+    let there = TableRef { rows: records, ..snapshot_table(&node, &net, model) };
+    node.act(&operator, value(there)).unwrap();
+}
+
+/// Any table that the node holds.
+fn snapshot_table(node: &Node, net: &DatanetId, model: u64) -> TableRef {
+    let of = node.datanet(net).unwrap();
+    of.snapshots[&of.models[&model].snapshot].table.clone()
 }
