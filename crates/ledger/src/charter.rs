@@ -119,6 +119,9 @@ pub struct GateRules {
     /// Share of right labels that may be held as implausible, parts per million; 0 asks no model.
     #[serde(skip_serializing_if = "is_usual_label_hold")]
     pub label_hold_ppm: u32,
+    /// Cosine from which a text is held as a neighbour of another sender's, parts per million; 0 looks for none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub semantic_ppm: u32,
     /// Greatest size of the fields of a record that the charter does not read, bytes.
     #[serde(skip_serializing_if = "is_usual_unread")]
     pub unread_bytes_max: u32,
@@ -132,6 +135,10 @@ const LABEL_HOLD_PPM: u32 = 5_000;
 
 fn is_usual_label_hold(ppm: &u32) -> bool {
     *ppm == LABEL_HOLD_PPM
+}
+
+fn is_zero(ppm: &u32) -> bool {
+    *ppm == 0
 }
 
 fn is_usual_unread(bytes: &u32) -> bool {
@@ -208,6 +215,7 @@ impl Default for GateRules {
             personal: Personal::default(),
             text: BTreeMap::new(),
             label_hold_ppm: LABEL_HOLD_PPM,
+            semantic_ppm: 0,
             unread_bytes_max: UNREAD_BYTES_MAX,
         }
     }
@@ -381,6 +389,7 @@ impl Charter {
             (self.audit.min_rank_ppm <= PPM, "[audit] min_rank_ppm is above one million".to_owned()),
             (self.gate.near_ppm <= PPM, "[gate] near_ppm is above one million".to_owned()),
             (self.gate.label_hold_ppm < PPM, "[gate] label_hold_ppm must be below one million".to_owned()),
+            (self.gate.semantic_ppm <= PPM, "[gate] semantic_ppm is above one million".to_owned()),
             (self.gate.text_bytes_max > 0, "[gate] text_bytes_max must be above zero".to_owned()),
             (
                 self.gate.languages.iter().all(|code| is_language(code)),

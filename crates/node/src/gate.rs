@@ -351,6 +351,7 @@ pub(crate) fn config(charter: &Charter) -> Result<GateConfig> {
         _ => LabelRule::OneOf(task.classes.iter().cloned().collect()),
     };
     config.plausibility.hold_p = f64::from(charter.gate.label_hold_ppm) / f64::from(PPM);
+    config.neighbours.hold_cosine = f64::from(charter.gate.semantic_ppm) / f64::from(PPM);
     config.provenance = claims::rule(charter)?;
     config.near.hold_only = charter.gate.near_hold;
     if charter.gate.near_ppm > 0 {

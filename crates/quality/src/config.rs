@@ -25,10 +25,20 @@ pub struct GateConfig {
     pub rows: RowRule,
     /// Overlap with the sealed benchmark.
     pub benchmark: BenchmarkRule,
+    /// Texts that say much the same as another sender's.
+    pub neighbours: NeighbourRule,
     /// Labels that a model doubts.
     pub plausibility: PlausibilityRule,
     /// What is made of everything that one sender sent.
     pub sender: SenderRule,
+}
+
+/// When a text is held for being near one of another sender by [`crate::NeighbourIndex`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NeighbourRule {
+    /// Least cosine to be held. 0 looks for no neighbours.
+    pub hold_cosine: f64,
 }
 
 /// When a label is held as implausible.
@@ -321,6 +331,11 @@ impl GateConfig {
                 "benchmark.reject_containment",
                 contained.contains(&f64::from(benchmark.reject_containment)),
                 "must be between benchmark.hold_containment and 1",
+            ),
+            (
+                "neighbours.hold_cosine",
+                (0.0..=1.0).contains(&self.neighbours.hold_cosine),
+                "must be between 0 and 1",
             ),
             (
                 "plausibility.hold_p",

@@ -33,6 +33,7 @@
 //! | near | `near.rs`, `likeness.rs`, `rows.rs` | lightly edited text, or numbers moved by a little |
 //! | passage | `passages.rs` | an earlier text between others that say nothing |
 //! | numbered | `numbered.rs` | one text sent many times with a number of its own; with a sender only |
+//! | neighbour | `neighbours.rs` | much the same words as another sender's record, in any order; off by default, with a sender only |
 //! | label | `label.rs` | labels that a model of other people's records finds implausible; where the caller has one |
 //! | manner | `topic.rs` | texts that say next to nothing, and texts about something else; with a sender only |
 //!
@@ -51,7 +52,8 @@
 //! is held and rejected for matches that pass as chance from others. Records that passed before that was seen are named by
 //! [`Gates::reconsider`]; whom a reviewer clears, [`Gates::clear`] clears of everything that followed from it.
 //!
-//! Paraphrase and translation are beyond these gates. Measured rates are in docs/GATES.md; `bench/gates/run.py` measures them.
+//! Translation is beyond these gates, and so is paraphrase but for what `neighbours.rs` holds where it is asked for. Measured rates are in
+//! docs/GATES.md; `bench/gates/run.py` measures them.
 
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
 
@@ -62,6 +64,7 @@ mod label;
 mod letters;
 mod likeness;
 mod near;
+mod neighbours;
 mod normalise;
 mod numbered;
 mod overlap;
@@ -80,13 +83,14 @@ mod weigh;
 mod words;
 
 pub use config::{
-    BenchmarkRule, ConfigError, GateConfig, LabelRule, NearRule, PlausibilityRule, RowRule, SchemaRule,
-    SenderRule,
+    BenchmarkRule, ConfigError, GateConfig, LabelRule, NearRule, NeighbourRule, PlausibilityRule, RowRule,
+    SchemaRule, SenderRule,
 };
 pub use cost::{Clock, Costs, Stage};
 pub use label::Plausibility;
 pub use likeness::Likeness;
 pub use near::{NearIndex, NearMatch, TextStore, TextStoreError};
+pub use neighbours::NeighbourIndex;
 pub use normalise::{ContentKey, normalise};
 pub use overlap::BenchmarkIndex;
 pub use pipeline::Gates;

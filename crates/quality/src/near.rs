@@ -8,7 +8,7 @@
 //! In memory are the lists and a byte for every word. The texts themselves are read for the few candidates that these bytes leave, so
 //! they may be elsewhere ([`TextStore`]).
 
-mod lists;
+pub(crate) mod lists;
 mod texts;
 
 use crate::likeness::{Aligner, Likeness, tokens};

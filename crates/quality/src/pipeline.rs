@@ -7,6 +7,7 @@ use crate::chance::{Seen, same_content, score};
 use crate::config::{ConfigError, Degree, GateConfig};
 use crate::cost::{Clock, Costs, Stage, Watch};
 use crate::near::NearIndex;
+use crate::neighbours::NeighbourIndex;
 use crate::normalise::{ContentKey, normalise};
 use crate::numbered::Numbered;
 use crate::overlap::{BenchmarkIndex, Overlap, row_ratio, soften};
@@ -39,6 +40,8 @@ pub struct Gates {
     ids: FxHashMap<(Option<u32>, Box<str>), RecordRef>,
     numbered: Numbered,
     texts: NearIndex,
+    /// The same texts by the same numbers, where neighbours are looked for.
+    neighbours: Option<NeighbourIndex>,
     passages: Passages,
     /// Text number to original.
     text_owners: Vec<u32>,
@@ -106,6 +109,7 @@ impl Gates {
             RowIndex::new(benchmark.scale().cloned(), config.rows.hold_distance, config.rows.columns_min);
         let texts: Vec<&str> = sealed.iter().filter_map(|record| record.text).collect();
         let text = TextGate::new(&config.text, &texts);
+        let neighbours = (config.neighbours.hold_cosine > 0.0).then(|| counted(&texts));
         Ok(Gates {
             config,
             text,
@@ -116,6 +120,7 @@ impl Gates {
             ids: FxHashMap::default(),
             numbered: Numbered::default(),
             texts: NearIndex::new(),
+            neighbours,
             passages: Passages::default(),
             text_owners: Vec::new(),
             rows,
@@ -342,6 +347,7 @@ impl Gates {
             nearest: likenesses.nearest,
             copied: likenesses.best[0].map(|(_, found)| found),
             repeated: likenesses.best[1].map(|(_, found)| found),
+            neighbour: alone.and_then(|(sender, sketch)| self.neighbour(sender, sketch)),
             label: self.doubt(record),
             numbered: alone.and_then(|(sender, sketch)| self.numbered.count(sender, sketch.normal(), at)),
             ratios: ratios(likenesses.ratios[0], likenesses.ratios[1]),
@@ -365,6 +371,18 @@ impl Gates {
         let end = record.text.map_or(0, str::len) as u32;
         let evidence = Some(Evidence { start: 0, end, score: (1.0 - p) as f32 });
         Some(Finding { evidence, ..Finding::bare(Verdict::Hold(Reason::ImplausibleLabel)) })
+    }
+
+    /// A hold where another sender's text says much the same.
+    fn neighbour(&self, sender: u32, sketch: &Sketch) -> Option<Finding> {
+        let is_anothers = |text: u32| {
+            let original = &self.originals[self.text_owners[text as usize] as usize];
+            original.sender.is_some_and(|other| other != sender) && original.row.is_none()
+        };
+        let (text, cosine) = self.neighbours.as_ref()?.nearest(sketch, is_anothers)?;
+        let at = self.originals[self.text_owners[text as usize] as usize].at;
+        let hold = Verdict::Hold(Reason::SemanticNeighbour);
+        (cosine >= self.config.neighbours.hold_cosine).then(|| Finding::copy(hold, at, cosine as f32))
     }
 
     /// The same content as an earlier record.
@@ -478,6 +496,9 @@ impl Gates {
         self.keys.insert(key, owner);
         if let Some(sketch) = sketch {
             self.texts.insert(sketch);
+            if let Some(index) = &mut self.neighbours {
+                index.insert(sketch);
+            }
             self.passages.insert(sketch.normal());
             self.text_owners.push(owner);
         }
@@ -514,6 +535,13 @@ impl Likenesses {
             self.best[0] = None;
         }
     }
+}
+
+/// An index without texts that knows the words of the benchmark.
+fn counted(items: &[&str]) -> NeighbourIndex {
+    let mut index = NeighbourIndex::default();
+    items.iter().for_each(|item| index.count(&Sketch::new(normalise(item))));
+    index
 }
 
 fn content(record: &RecordView<'_>) -> (ContentKey, Option<Sketch>) {

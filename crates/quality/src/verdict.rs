@@ -139,6 +139,8 @@ reasons! {
         "Send texts that say something about the datanet's subject in words of your own.";
     OffTopic, "off_topic", "The words are foreign to the datanet, and much that the sender sent is as foreign; a reviewer decides.",
         "Send records about the datanet's subject. A note on how this one belongs there helps the reviewer.";
+    SemanticNeighbour, "semantic_neighbour", "Another sender's earlier record says much the same in nearly the same words; a reviewer decides.",
+        "Nothing for now. If it is your own work, say in a note what it adds.";
     ImplausibleLabel, "implausible_label", "A model of other people's records is sure of another label; a reviewer decides.",
         "Look at the label again. If it is right, the record is valuable: say why in a note.";
     SenderReview, "sender_review", "Nearly all that the sender sent was copied, empty or off topic, so a reviewer looks at the rest as well.",
@@ -190,7 +192,7 @@ pub struct Finding {
     /// The earlier record that owns the content. Always `None` for the benchmark, which stays sealed.
     pub original: Option<RecordRef>,
     /// How alike the two are, in [0, 1]: 1 for the same content, [`crate::Likeness::similarity`] for near copies of
-    /// text, 1 minus [`crate::RowScale::distance`] for rows. Always `None` for the benchmark: a figure would let a
+    /// text, the cosine of [`crate::NeighbourIndex`] for neighbours, 1 minus [`crate::RowScale::distance`] for rows. Always `None` for the benchmark: a figure would let a
     /// contributor search for its items.
     pub similarity: Option<f32>,
     /// Where the text shows it; `None` where the verdict is over the record as a whole.

@@ -36,6 +36,8 @@ pub(crate) struct Grounds {
     pub(crate) repeated: Option<Match>,
     /// The first of too many of the sender's own that differ by a number.
     pub(crate) numbered: Option<RecordRef>,
+    /// What follows from a neighbour among the records of others.
+    pub(crate) neighbour: Option<Finding>,
     /// What follows from an implausible label.
     pub(crate) label: Option<Finding>,
     /// Likelihood ratios by channel.
@@ -53,6 +55,7 @@ impl Grounds {
             copied: None,
             repeated: None,
             numbered: None,
+            neighbour: None,
             label: None,
             ratios,
         }
@@ -102,7 +105,8 @@ impl Grounds {
                 (probable(Channel::Topic), Reason::OffTopic),
             ];
             let hold = holds.into_iter().find(|(holds, _)| *holds);
-            let hold = hold.map(|(_, reason)| Finding::bare(Verdict::Hold(reason))).or(self.label);
+            let hold = hold.map(|(_, reason)| Finding::bare(Verdict::Hold(reason)));
+            let hold = hold.or(self.neighbour).or(self.label);
             let review = review.then_some(Finding::bare(Verdict::Hold(Reason::SenderReview)));
             hold.or(review).unwrap_or(Finding::PASS)
         })
