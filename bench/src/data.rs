@@ -68,7 +68,7 @@ fn views((columns, labels): &Part) -> Vec<RecordView<'_>> {
         text: columns.text.as_ref().map(|texts| texts[row].as_str()),
         numbers: columns.numbers.as_ref().map_or(&[], |m| m.row(row)),
         label: Some(&labels[row]),
-        sender: None,
+        ..RecordView::default()
     };
     (0..labels.len()).map(view).collect()
 }
