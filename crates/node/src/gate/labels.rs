@@ -3,7 +3,7 @@
 //! Rows of the reporting fold, whose labels are right, calibrate them; no model is fitted to a row of the benchmark, and the
 //! rows that measure value are not looked at.
 
-use std::hash::{Hash, Hasher};
+use std::collections::BTreeMap;
 
 use assay_learn::crossfit::cross_fit;
 use assay_learn::crossval::shuffled;
@@ -14,7 +14,6 @@ use assay_learn::train::FitOptions;
 use assay_ledger::charter::Charter;
 use assay_ledger::datanet::Datanet;
 use assay_quality::Plausibility;
-use rustc_hash::FxHasher;
 
 use crate::error::{NodeError, Result};
 use crate::task::{Reading, columns, labels};
@@ -40,6 +39,7 @@ pub struct Labels {
     charter: Charter,
     featurizer: Featurizer,
     classes: LabelEncoder,
+    folds: Folds,
     /// By fold: a model of all other folds, and how it takes right labels.
     judges: Vec<Option<(Model, Plausibility)>>,
 }
@@ -71,9 +71,10 @@ impl Labels {
         let classes = LabelEncoder::fit(&task.classes).map_err(NodeError::invalid)?;
         let target = classes.encode(&labels(&records)).map_err(NodeError::invalid)?;
         let options = FitOptions { lambda: LAMBDA, tolerance: TOLERANCE, ..FitOptions::default() };
-        let fold_of: Vec<u32> = senders.iter().map(|sender| fold(sender)).collect();
+        let folds = Folds::deal(&senders);
+        let fold_of: Vec<u32> = senders.iter().map(|sender| folds.of(sender)).collect();
         let models = cross_fit(&features, &target, &fold_of, FOLDS, RECORDS_MIN, &options);
-        let mut found = Self { charter: charter.clone(), featurizer, classes, judges: Vec::new() };
+        let mut found = Self { charter: charter.clone(), featurizer, classes, folds, judges: Vec::new() };
         let known: Vec<&Reading> = known.iter().filter(|reading| readable(charter, reading)).collect();
         let (features, target) = found.examples(&known)?;
         let judge = |model: Model| {
@@ -94,7 +95,7 @@ impl Labels {
     /// When the features cannot be made, which no record that the charter reads brings about.
     pub fn p_values(&self, sender: &str, records: &[&Reading]) -> Result<Vec<Option<f64>>> {
         let mut found = vec![None; records.len()];
-        let Some(Some((model, plausibility))) = self.judges.get(fold(sender) as usize) else {
+        let Some(Some((model, plausibility))) = self.judges.get(self.folds.of(sender) as usize) else {
             return Ok(found);
         };
         let read: Vec<usize> =
@@ -121,11 +122,39 @@ fn classes_of(target: &Target) -> &[u32] {
     }
 }
 
-/// The fold of a sender, by its key alone.
-fn fold(sender: &str) -> u32 {
-    let mut hasher = FxHasher::default();
-    sender.hash(&mut hasher);
-    (hasher.finish() % u64::from(FOLDS)) as u32
+/// Who is in which fold.
+struct Folds {
+    of: BTreeMap<String, u32>,
+    /// The one that is smallest, and whose model has most to go by: for who has sent nothing yet.
+    smallest: u32,
+}
+
+impl Folds {
+    /// Deals the senders of records, in the order of the log, each to the fold that has fewest: by chance alone most of a
+    /// few senders would share one, and its model would have too little to go by.
+    fn deal(senders: &[&str]) -> Self {
+        let (mut records, mut first) = (BTreeMap::<&str, usize>::new(), Vec::new());
+        for sender in senders {
+            let count = records.entry(sender).or_insert_with(|| {
+                first.push(*sender);
+                0
+            });
+            *count += 1;
+        }
+        let mut sizes = [0; FOLDS as usize];
+        let smallest = |sizes: &[usize]| (0..sizes.len()).min_by_key(|&fold| sizes[fold]).unwrap_or_default();
+        let mut of = BTreeMap::new();
+        for sender in first {
+            let fold = smallest(&sizes);
+            sizes[fold] += records[sender];
+            of.insert(sender.to_owned(), fold as u32);
+        }
+        Self { of, smallest: smallest(&sizes) as u32 }
+    }
+
+    fn of(&self, sender: &str) -> u32 {
+        self.of.get(sender).copied().unwrap_or(self.smallest)
+    }
 }
 
 /// The place in the log of the verdicts with which the records that gates passed became enough for other models: what models
