@@ -73,9 +73,12 @@ impl Replay {
         &self.state
     }
 
-    /// Whether the entries so far hold the whole outcome of every command.
-    pub fn is_whole(&self) -> bool {
-        self.due.is_empty()
+    /// That the entries so far hold the whole outcome of every command.
+    pub fn require_whole(&self) -> Result<(), Mismatch> {
+        match self.due.len() {
+            0 => Ok(()),
+            missing => Err(Mismatch { seq: self.state.size(), reason: Reason::Missing { missing } }),
+        }
     }
 
     /// Takes the next entry. After an error the replay stays where it was.
@@ -109,10 +112,7 @@ impl Replay {
 
     /// The state at the end of the log, which must not lie within the outcome of a command.
     pub fn finish(self) -> Result<State, Mismatch> {
-        match self.due.len() {
-            0 => Ok(self.state),
-            missing => Err(Mismatch { seq: self.state.size(), reason: Reason::Missing { missing } }),
-        }
+        self.require_whole().map(|()| self.state)
     }
 }
 

@@ -95,7 +95,7 @@ impl Node {
     fn gate_one(&mut self, net: &DatanetId, contribution: u64, memory: &mut GateMemory) -> Result<()> {
         let offered = self.offered(net, contribution)?;
         let author = self.contribution(net, contribution)?.author.to_string();
-        let at = self.time_of(contribution)?;
+        let at = self.offered_at(net, contribution)?;
         let plausible = self.plausible(net, memory, &author, &offered)?;
         let views = views(&offered, &author, at, &plausible);
         self.clear_reviewed(net, memory)?;
@@ -124,7 +124,7 @@ impl Node {
             }
             let offered = self.offered(net, seq)?;
             let author = contribution.author.to_string();
-            let at = self.time_of(seq)?;
+            let at = self.offered_at(net, seq)?;
             let views = views(&offered, &author, at, &[]);
             let verdicts = self.verdicts(net, seq)?;
             let verdicts = verdicts.iter().map(VerdictRow::verdict).collect::<Result<Vec<_>>>()?;
@@ -191,10 +191,14 @@ impl Node {
         records.iter().map(|r| read(&r.content)).collect()
     }
 
-    /// When an entry was written, by the log: milliseconds since 1970.
-    fn time_of(&self, seq: u64) -> Result<u64> {
-        let entry = self.entries().read(seq..seq + 1)?.pop();
-        let entry = entry.ok_or_else(|| NodeError::not_found(format!("no entry {seq}")))?;
+    /// When records were offered, by the log: milliseconds since 1970. 0 where the charter asks for no times, so that the
+    /// entry need not be read.
+    fn offered_at(&self, net: &DatanetId, contribution: u64) -> Result<u64> {
+        if self.datanet(net)?.charter.provenance.time.is_empty() {
+            return Ok(0);
+        }
+        let entry = self.entries().read(contribution..contribution + 1)?.pop();
+        let entry = entry.ok_or_else(|| NodeError::not_found(format!("no entry {contribution}")))?;
         Ok(codec::decode(&entry)?.t)
     }
 

@@ -94,7 +94,7 @@ pub fn verify_at(
     on_progress: &dyn Fn(u64, u64),
 ) -> Result<Verified> {
     let files = PublicFiles::open(address)?;
-    let bookmark = bookmark.map(|path| Bookmark::open(path, &files)).transpose()?;
+    let bookmark = bookmark.map(|path| Bookmark::new(path, &files));
     follow(Folder::far(files), key, bookmark, on_progress)
 }
 
@@ -116,10 +116,8 @@ fn follow(
     if walk.writer.root() != head.root {
         return Err(broken(CHECKPOINT, "signs another root than the entries have"));
     }
-    if !walk.replay.is_whole() {
-        let mismatch = walk.replay.finish().err().map(|m| m.to_string()).unwrap_or_default();
-        return Err(broken(&bundle_of(head.size.saturating_sub(1), head.size), mismatch));
-    }
+    let last = bundle_of(head.size.saturating_sub(1), head.size);
+    walk.replay.require_whole().map_err(|mismatch| broken(&last, mismatch))?;
     let state = walk.replay.state();
     if state.log_key() != trusted.to_string() {
         return Err(broken(LOG_KEY, "is not the key that the first entry names"));

@@ -100,7 +100,11 @@ impl NeighbourIndex {
             found.truncate(COMPARED_MAX);
         }
         let weights: Vec<f64> = terms.iter().map(|&term| self.weight(term)).collect();
-        let cosines = found.into_iter().map(|(id, _)| (id, self.cosine(&terms, &weights, id)));
+        let own: f64 = weights.iter().map(|weight| weight * weight).sum();
+        let cosines = found.into_iter().map(|(id, _)| {
+            let (dot, norm) = self.product(&terms, &weights, id);
+            (id, (dot / (own * norm).sqrt()).min(1.0))
+        });
         cosines.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
     }
 
@@ -127,7 +131,8 @@ impl NeighbourIndex {
         ((f64::from(self.counted) + 1.0) / (f64::from(texts) + 0.5)).ln() * f64::from(term.times).sqrt()
     }
 
-    fn cosine(&self, terms: &[Term], weights: &[f64], id: u32) -> f64 {
+    /// The inner product with a text, and of that text with itself.
+    fn product(&self, terms: &[Term], weights: &[f64], id: u32) -> (f64, f64) {
         let (mut dot, mut norm, mut at) = (0.0, 0.0, 0);
         for &other in &self.texts[id as usize] {
             let weight = self.weight(other);
@@ -139,8 +144,7 @@ impl NeighbourIndex {
                 dot += weights[at] * weight;
             }
         }
-        let own: f64 = weights.iter().map(|weight| weight * weight).sum();
-        (dot / (own * norm).sqrt()).min(1.0)
+        (dot, norm)
     }
 }
 

@@ -50,8 +50,8 @@ struct Keeping<'a> {
 
 impl Bookmark {
     /// The bookmark at `path`, which need not be there yet, for the log whose files these are.
-    pub(super) fn open(path: &Path, files: &PublicFiles) -> Result<Self> {
-        Ok(Self { path: path.to_path_buf(), files: files.clone(), at: 0 })
+    pub(super) fn new(path: &Path, files: &PublicFiles) -> Self {
+        Self { path: path.to_path_buf(), files: files.clone(), at: 0 }
     }
 
     /// The walk that was broken off here, if the log of `head` still begins as it did.
@@ -97,7 +97,7 @@ impl Bookmark {
 
     /// Marks where the walk is, unless that lies within the outcome of a command. `fetched` files are not counted yet.
     pub(super) fn save(&mut self, walk: &Walk, fetched: u64) -> Result<()> {
-        if !walk.replay.is_whole() || walk.counts.entries == 0 {
+        if walk.replay.require_whole().is_err() || walk.counts.entries == 0 {
             return Ok(());
         }
         let kept = Keeping {
