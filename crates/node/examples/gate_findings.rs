@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use assay_ledger::charter::Charter;
 use assay_node::Labels;
 use assay_node::task::Reading;
-use assay_quality::{Finding, GateConfig, Gates, RecordView, Verdict};
+use assay_quality::{Finding, GateConfig, Gates, RecordRef, RecordView, Verdict};
 use support::{Row, process_seconds, rows};
 
 /// Records of a batch: a contribution of a few people, so to say.
@@ -66,7 +66,7 @@ fn main() {
     }
     let start = process_seconds();
     let mut last = first.clone();
-    gates.reconsider().into_iter().for_each(|(at, finding)| last[at.0 as usize] = finding);
+    gates.reconsider(RecordRef(0)).into_iter().for_each(|(at, finding)| last[at.0 as usize] = finding);
     let reconsider = process_seconds() - start;
     let code = |finding: &Finding| match finding.verdict.reason() {
         None => "pass".to_string(),

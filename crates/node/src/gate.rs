@@ -1,10 +1,11 @@
 //! Gate: the machine's verdict on every record of a contribution, against all that came before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use assay_ledger::charter::{Charter, Personal, TextAction};
 use assay_ledger::codec;
 use assay_ledger::command::Command;
+use assay_ledger::datanet::{Datanet, Gated};
 use assay_ledger::ids::{Code, DatanetId, TableRef};
 use assay_ledger::limits::{PPM, REASONS_MAX};
 use assay_quality::{
@@ -27,6 +28,7 @@ mod mask;
 use claims::Offered;
 pub use claims::{claimed, declare};
 pub use dry::{Original, Rehearsed, rehearse};
+pub(crate) use labels::Due;
 pub use labels::Labels;
 pub use mask::{mask, unmasked};
 
@@ -82,10 +84,17 @@ impl Node {
             Some(memory) => memory,
             None => self.gate_memory(net)?,
         };
-        memory.gates.measure(cost::thread_time);
-        let before = memory.gates.costs();
+        let mut before = memory.gates.costs();
         for &contribution in &waiting {
+            memory.gates.measure(cost::thread_time);
+            let size = self.state().size();
             self.gate_one(net, contribution, &mut memory)?;
+            if self.state().size() != size + 1 {
+                // Another node of this log appended, and what it did is not in this memory.
+                cost::keep(self.home(), net, &before, &memory.gates.costs())?;
+                memory = self.gate_memory(net)?;
+                before = memory.gates.costs();
+            }
         }
         cost::keep(self.home(), net, &before, &memory.gates.costs())?;
         self.cache.gates.insert(net.clone(), memory);
@@ -98,13 +107,14 @@ impl Node {
         let at = self.offered_at(net, contribution)?;
         let plausible = self.plausible(net, memory, &author, &offered)?;
         let views = views(&offered, &author, at, &plausible);
-        self.clear_reviewed(net, memory)?;
+        clear_reviewed(memory);
         memory.places.extend((0..offered.len() as u32).map(|index| (contribution, index)));
         let findings = judge(&mut memory.gates, &views);
         let table = self.put_verdicts(&findings, &memory.places)?;
         let command = verdicts_command(net, contribution, &findings, table)?;
         let operator = self.operator().clone();
-        self.act(&operator, command)?;
+        let at = self.act(&operator, command)?;
+        memory.due.gated(at, findings.iter().filter(|f| f.verdict == Verdict::Pass).count() as u64);
         Ok(())
     }
 
@@ -131,7 +141,8 @@ impl Node {
             places.extend((0..offered.len() as u32).map(|index| (seq, index)));
             gates.replay(&views, &verdicts);
         }
-        Ok(GateMemory { gates, places, labels: None, cleared: BTreeSet::new() })
+        let (due, reviewed) = (Due::of(datanet), reviewed(datanet));
+        Ok(GateMemory { gates, places, labels: None, due, reviewed })
     }
 
     /// The p-value of the label of each record of `sender`, by models of what others had admitted when the log last had enough
@@ -144,7 +155,7 @@ impl Node {
         offered: &[Offered],
     ) -> Result<Vec<Option<f64>>> {
         let datanet = self.datanet(net)?;
-        let Some(due) = labels::due(datanet).filter(|_| datanet.charter.gate.label_hold_ppm > 0) else {
+        let Some(due) = memory.due.at().filter(|_| datanet.charter.gate.label_hold_ppm > 0) else {
             return Ok(Vec::new());
         };
         let start = cost::process_time();
@@ -164,21 +175,6 @@ impl Node {
         };
         memory.gates.spent(Stage::Label, cost::process_time().saturating_sub(start));
         Ok(found)
-    }
-
-    /// Tells the gates which held records reviewers have passed since: they speak for their senders.
-    fn clear_reviewed(&self, net: &DatanetId, memory: &mut GateMemory) -> Result<()> {
-        for (&seq, contribution) in &self.datanet(net)?.contributions {
-            let reviewed = contribution.gate.iter().flat_map(|gate| gate.reviewed.iter());
-            for (&index, _) in reviewed.filter(|(_, review)| review.pass) {
-                if memory.cleared.insert((seq, index))
-                    && let Ok(position) = memory.places.binary_search(&(seq, index))
-                {
-                    memory.gates.clear(RecordRef(position as u64));
-                }
-            }
-        }
-        Ok(())
     }
 
     fn offered(&self, net: &DatanetId, contribution: u64) -> Result<Vec<Offered>> {
@@ -281,6 +277,24 @@ pub(crate) fn read_verdicts(bytes: &[u8]) -> Result<Vec<VerdictRow>> {
     (0..table.rows()).map(|i| row(i).ok_or_else(malformed)).collect()
 }
 
+/// Held records that reviewers have passed: contribution and index, ascending.
+fn reviewed(datanet: &Datanet) -> Vec<(u64, u32)> {
+    let gated = datanet.contributions.iter().filter_map(|(&seq, found)| Some((seq, found.gate.as_ref()?)));
+    let passed = |(seq, gate): (u64, &Gated)| -> Vec<(u64, u32)> {
+        let passed = gate.reviewed.iter().filter(|(_, review)| review.pass);
+        passed.map(|(&index, _)| (seq, index)).collect()
+    };
+    gated.flat_map(passed).collect()
+}
+
+/// Tells the gates which held records reviewers have passed since: they speak for their senders.
+fn clear_reviewed(memory: &mut GateMemory) {
+    let places = &memory.places;
+    let position = |place| places.binary_search(&place).ok().map(|position| RecordRef(position as u64));
+    let cleared: Vec<RecordRef> = memory.reviewed.drain(..).filter_map(position).collect();
+    memory.gates.clear(&cleared);
+}
+
 /// What the gates see of records that `sender` offered at `at`, with the p-values of their labels where there are any.
 fn views<'a>(
     offered: &'a [Offered],
@@ -296,13 +310,11 @@ fn views<'a>(
 
 /// The verdicts on records in order of arrival.
 fn judge(gates: &mut Gates, views: &[RecordView<'_>]) -> Vec<Finding> {
-    let first = gates.offered() as usize;
+    let first = gates.offered();
     let mut findings = gates.check_batch(views);
     // What the last records say about the sender counts for the first.
-    for (at, finding) in gates.reconsider() {
-        if let Some(place) = (at.0 as usize).checked_sub(first) {
-            findings[place] = held(finding);
-        }
+    for (at, finding) in gates.reconsider(RecordRef(first)) {
+        findings[(at.0 - first) as usize] = held(finding);
     }
     findings
 }

@@ -308,6 +308,7 @@ impl Node {
             for event in &events {
                 entries.push(new_entry(event)?);
                 self.state.apply(event);
+                self.cache.note(event);
             }
             answers.push(Ok(seq));
         }

@@ -148,7 +148,7 @@ pub struct NearRule {
 pub struct RowRule {
     /// Off switch.
     pub enabled: bool,
-    /// Rows with fewer columns are judged by exact duplicates only: honest rows meet by chance there.
+    /// Rows with fewer columns are judged by exact duplicates only, unless they come with a like text: honest rows meet by chance there.
     pub columns_min: usize,
     /// Greatest distance to be held.
     pub hold_distance: f64,

@@ -60,6 +60,7 @@
 mod chance;
 mod config;
 mod cost;
+mod joined;
 mod label;
 mod letters;
 mod likeness;

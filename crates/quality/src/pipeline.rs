@@ -1,11 +1,14 @@
 //! All gates in a row, with the memory of everything that came before.
 
+use std::collections::BTreeSet;
+
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::chance::{Seen, same_content, score};
 use crate::config::{ConfigError, Degree, GateConfig};
 use crate::cost::{Clock, Costs, Stage, Watch};
+use crate::joined::unjoined;
 use crate::near::NearIndex;
 use crate::neighbours::NeighbourIndex;
 use crate::normalise::{ContentKey, normalise};
@@ -53,6 +56,8 @@ pub struct Gates {
     seen: Seen,
     /// Everything that was offered, seeds included.
     history: Vec<Entry>,
+    /// Positions of the records of each sender, by its number.
+    sent: Vec<Vec<u32>>,
     clock: Option<Clock>,
     costs: Costs,
 }
@@ -128,6 +133,7 @@ impl Gates {
             senders: Senders::default(),
             seen: Seen::default(),
             history: Vec::new(),
+            sent: Vec::new(),
             clock: None,
             costs: Costs::default(),
         })
@@ -166,11 +172,7 @@ impl Gates {
         for (record, (key, sketch)) in originals.iter().zip(prepared) {
             let sender = self.sender(record);
             self.remember(sender, record, key, sketch.as_ref());
-            self.history.push(Entry {
-                sender,
-                grounds: Grounds::settled(Finding::PASS, NO_EVIDENCE),
-                finding: Finding::PASS,
-            });
+            self.keep(sender, Grounds::settled(Finding::PASS, NO_EVIDENCE), Finding::PASS);
         }
     }
 
@@ -211,10 +213,10 @@ impl Gates {
         (prepared, sum)
     }
 
-    /// Earlier records whose verdict would be stricter now that more is known of their senders, with that verdict.
-    /// Nothing changes by asking.
-    pub fn reconsider(&self) -> Vec<(RecordRef, Finding)> {
-        let stricter = |(at, entry): (usize, &Entry)| {
+    /// Earlier records, from position `first` on, whose verdict would be stricter now that more is known of their senders,
+    /// with that verdict. Nothing changes by asking.
+    pub fn reconsider(&self, first: RecordRef) -> Vec<(RecordRef, Finding)> {
+        let stricter = |(at, entry): (u64, &Entry)| {
             let sender = self.senders.get(entry.sender?);
             let finding = entry.grounds.decide(Some(sender), &self.config);
             let severity = |finding: &Finding| match finding.verdict {
@@ -222,22 +224,28 @@ impl Gates {
                 Verdict::Hold(_) => 1,
                 Verdict::Reject(_) => 2,
             };
-            (severity(&finding) > severity(&entry.finding)).then_some((RecordRef(at as u64), finding))
+            (severity(&finding) > severity(&entry.finding)).then_some((RecordRef(at), finding))
         };
-        self.history.iter().enumerate().filter_map(stricter).collect()
+        let entries = self.history.get(first.0 as usize..).unwrap_or_default();
+        (first.0..).zip(entries).filter_map(stricter).collect()
     }
 
-    /// A person found that a record is its sender's own work after all: it speaks for the sender from now on, as if it had
+    /// People found that records are their senders' own work after all: they speak for their senders from now on, as if they had
     /// never been doubted. Positions that were never offered change nothing.
-    pub fn clear(&mut self, at: RecordRef) {
-        let Some(entry) = self.history.get_mut(at.0 as usize) else { return };
-        entry.grounds = Grounds::settled(Finding::PASS, [0.0; 5]);
-        entry.finding = Finding::PASS;
-        let Some(number) = entry.sender else { return };
-        let sender = self.senders.get_mut(number);
-        *sender = Sender::default();
-        let own = self.history.iter().filter(|entry| entry.sender == Some(number));
-        own.for_each(|entry| sender.observe(&entry.grounds.ratios));
+    pub fn clear(&mut self, cleared: &[RecordRef]) {
+        let mut senders = BTreeSet::new();
+        for at in cleared {
+            let Some(entry) = self.history.get_mut(at.0 as usize) else { continue };
+            entry.grounds = Grounds::settled(Finding::PASS, NO_EVIDENCE);
+            entry.finding = Finding::PASS;
+            senders.extend(entry.sender);
+        }
+        for number in senders {
+            let sender = self.senders.get_mut(number);
+            *sender = Sender::default();
+            let own = self.sent[number as usize].iter().map(|&at| &self.history[at as usize]);
+            own.for_each(|entry| sender.observe(&entry.grounds.ratios));
+        }
     }
 
     fn prepare(&self, record: &RecordView<'_>, watch: &mut Watch) -> Prepared {
@@ -294,8 +302,17 @@ impl Gates {
             Some(content) => self.remember(sender, record, content.key, content.sketch.as_ref()),
             None => {}
         }
-        self.history.push(Entry { sender, grounds, finding });
+        self.keep(sender, grounds, finding);
         finding
+    }
+
+    fn keep(&mut self, sender: Option<u32>, grounds: Grounds, finding: Finding) {
+        if let Some(number) = sender {
+            let number = number as usize;
+            self.sent.resize_with(self.sent.len().max(number + 1), Vec::new);
+            self.sent[number].push(self.history.len() as u32);
+        }
+        self.history.push(Entry { sender, grounds, finding });
     }
 
     fn sender(&mut self, record: &RecordView<'_>) -> Option<u32> {
@@ -546,7 +563,8 @@ fn counted(items: &[&str]) -> NeighbourIndex {
 
 fn content(record: &RecordView<'_>) -> (ContentKey, Option<Sketch>) {
     // A blank text beside a row is no text.
-    let normal = record.text.map(normalise).filter(|text| !text.is_empty() || record.numbers.is_empty());
+    let normal = record.text.map(|text| normalise(&unjoined(text)));
+    let normal = normal.filter(|text| !text.is_empty() || record.numbers.is_empty());
     let key = ContentKey::new(normal.as_deref(), record.numbers);
     (key, normal.map(Sketch::new))
 }

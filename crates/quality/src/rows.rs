@@ -157,9 +157,14 @@ impl RowIndex {
         self.tables = Some(tables);
     }
 
-    /// The distance of a row to an older one.
+    /// The distance of a row to an older one beside a like text, which makes rows of few columns tell as well; before there
+    /// is a scale only the same row is near.
     pub fn distance(&self, id: u32, row: &[f64]) -> f64 {
-        if self.judges(row) { self.scale.distance(row, &self.rows[id as usize]) } else { 1.0 }
+        let older = &self.rows[id as usize];
+        match self.scale.count >= JUDGED_MIN {
+            true => self.scale.distance(row, older),
+            false => f64::from(u8::from(row != &older[..])),
+        }
     }
 
     fn judges(&self, row: &[f64]) -> bool {

@@ -118,7 +118,7 @@ fn a_slug_is_the_text_that_it_was_made_of() {
 }
 
 /// Where no separator is one that ends a word, there are no words to compare.
-const SLUGS_MISSED: [&str; 4] = ["plus", "per cent", "camel case", "one word"];
+const SLUGS_MISSED: [&str; 1] = ["one word"];
 
 /// A translation has no word in common with its original. Where the datanet has a language it is held for that; where it takes
 /// any, translations pass, and so do two translations of one record into one language by different hands.

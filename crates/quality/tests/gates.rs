@@ -17,6 +17,25 @@ fn one(gates: &mut Gates, text: &str, label: &str) -> Finding {
     gates.check_batch(&[RecordView::text(text, label)])[0]
 }
 
+/// A text beside two numbers, too few to be judged by themselves.
+#[test]
+fn a_near_copy_with_few_numbers_is_one_where_these_are_near() {
+    let mut gates = gates();
+    let (text, copy) = (
+        "the pump at the north gate hummed for twelve minutes",
+        "the pump at the nroth gate hummed for twelve minutes",
+    );
+    let record =
+        |text, numbers| RecordView { text: Some(text), numbers, label: Some("a"), ..RecordView::default() };
+    let found = gates.check_batch(&[
+        record(text, &[12.0, 3.5]),
+        record(copy, &[12.0, 3.5]),
+        record(copy, &[90.0, 1.0]),
+    ]);
+    let codes: Vec<_> = found.iter().map(|finding| finding.verdict.reason()).collect();
+    assert_eq!(codes, [None, Some(Reason::NearDuplicate), None]);
+}
+
 /// A seeded generator of words and edits (splitmix64).
 struct Maker(u64);
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assay_api::v1::appraisal::{GateCount, Gates, Warning};
-use assay_quality::{Finding, GateConfig, Reason, RecordView, Verdict};
+use assay_quality::{Finding, GateConfig, Reason, RecordRef, RecordView, Verdict};
 
 use super::contribute::{Community, Part};
 use crate::output::Failure;
@@ -41,7 +41,7 @@ pub(crate) fn gate(community: &Community, on: bool) -> Result<Gated, Failure> {
     let mut original = vec![None; train.len()];
     let mut found = gates.check_batch(&arrivals);
     // All records are here: what the last ones say about their senders counts for the first.
-    gates.reconsider().into_iter().for_each(|(at, finding)| found[at.0 as usize] = finding);
+    gates.reconsider(RecordRef(0)).into_iter().for_each(|(at, finding)| found[at.0 as usize] = finding);
     for (found, &row) in found.into_iter().zip(&community.order) {
         original[row] = found.original.and_then(|r| community.order.get(r.0 as usize)).copied();
         findings[row] = found;

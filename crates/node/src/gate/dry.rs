@@ -5,7 +5,7 @@ use assay_ledger::ids::{AccountId, DatanetId};
 use assay_quality::{Finding, Gates, RecordView};
 
 use super::claims::Offered;
-use super::{config, judge, views};
+use super::{clear_reviewed, config, judge, views};
 use crate::error::{NodeError, Result};
 use crate::node::Node;
 use crate::task::{Reading, Record};
@@ -56,7 +56,7 @@ impl Node {
         sender: Option<&AccountId>,
     ) -> Result<Vec<Rehearsed>> {
         let mut memory = self.gate_memory(net)?;
-        self.clear_reviewed(net, &mut memory)?;
+        clear_reviewed(&mut memory);
         let charter = &self.datanet(net)?.charter;
         let sender = sender.map_or(NEWCOMER, AccountId::as_str);
         let offered = read(charter, records);

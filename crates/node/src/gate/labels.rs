@@ -158,15 +158,35 @@ impl Folds {
 }
 
 /// The place in the log of the verdicts with which the records that gates passed became enough for other models: what models
-/// know follows from the log, and not from when a node was started. `None` before there are enough for any.
-pub(super) fn due(datanet: &Datanet) -> Option<u64> {
-    let (mut passed, mut next, mut at) = (0, RECORDS_MIN as u64, None);
-    for gate in datanet.contributions.values().filter_map(|contribution| contribution.gate.as_ref()) {
-        passed += u64::from(gate.passed);
-        if passed >= next {
-            at = Some(gate.seq);
-            next = passed * GROWTH.0 / GROWTH.1;
+/// know follows from the log, and not from when a node was started.
+pub(crate) struct Due {
+    passed: u64,
+    /// Records that are enough for the next models.
+    next: u64,
+    at: Option<u64>,
+}
+
+impl Due {
+    /// As of all verdicts so far.
+    pub(super) fn of(datanet: &Datanet) -> Self {
+        let mut due = Self { passed: 0, next: RECORDS_MIN as u64, at: None };
+        for gate in datanet.contributions.values().filter_map(|contribution| contribution.gate.as_ref()) {
+            due.gated(gate.seq, u64::from(gate.passed));
+        }
+        due
+    }
+
+    /// Counts the verdicts at `seq`, which passed so many records.
+    pub(super) fn gated(&mut self, seq: u64, passed: u64) {
+        self.passed += passed;
+        if self.passed >= self.next {
+            self.at = Some(seq);
+            self.next = self.passed * GROWTH.0 / GROWTH.1;
         }
     }
-    at
+
+    /// `None` before there are enough records for any model.
+    pub(super) fn at(&self) -> Option<u64> {
+        self.at
+    }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 
-use assay_quality::{Finding, GateConfig, Gates, RecordView, Verdict};
+use assay_quality::{Finding, GateConfig, Gates, RecordRef, RecordView, Verdict};
 use rustix::time::ClockId;
 use serde_json::Value;
 
@@ -106,7 +106,7 @@ impl Community {
         let mut gates = Gates::new(config.clone(), &sealed).unwrap();
         let first = gates.check_batch(&offered);
         let mut last = first.clone();
-        gates.reconsider().into_iter().for_each(|(at, finding)| last[at.0 as usize] = finding);
+        gates.reconsider(RecordRef(0)).into_iter().for_each(|(at, finding)| last[at.0 as usize] = finding);
         (first, last)
     }
 
