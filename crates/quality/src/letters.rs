@@ -138,7 +138,9 @@ pub(crate) fn fold(normal: &str) -> std::borrow::Cow<'_, str> {
         return normal.into();
     }
     let one = |c: char| if c.is_ascii() { Some(c) } else { Some(folded(c)).filter(|&c| !is_accent(c)) };
-    normal.chars().filter_map(one).collect::<String>().into()
+    let mut out = String::with_capacity(normal.len());
+    out.extend(normal.chars().filter_map(one));
+    out.into()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 //! honest questions at the point where it finds 42% of the copies, and 4.2% at 77%; with it, 0.25% at 70%.
 
 use crate::letters::fold;
-use crate::words::{Token, Word, spans};
+use crate::words::{Token, Word, each_word, spans};
 
 /// At most this many unpaired words a side are searched for slips: it bounds the work on hostile text.
 const SLIP_WINDOW: usize = 48;
@@ -45,7 +45,9 @@ impl Likeness {
     /// Aligns two texts in normal form.
     pub fn between(newer: &str, older: &str) -> Self {
         let (newer, older) = (fold(newer), fold(older));
-        Aligner::new(&tokens(&newer), &newer).align_fully(&tokens(&older), &older)
+        let spans = spans(&newer);
+        let words: Vec<Token> = spans.iter().map(|word| word.token(&newer)).collect();
+        Aligner::new(&words, &spans, &newer).align_fully(&older)
     }
 
     /// Dice's coefficient over words, slips counted as shared, in [0, 1]: 1 where every word has its partner.
@@ -125,110 +127,135 @@ impl Likeness {
 /// Texts of more words are aligned without looking for another pairing of words that come several times.
 const SEQUENCE_MAX: usize = 512;
 
-/// The words of a text as it is compared.
-pub(crate) fn tokens(text: &str) -> Vec<Token> {
-    spans(text).iter().map(|word| word.token(text)).collect()
-}
-
 /// A newer text, ready to be aligned with many older ones.
 ///
 /// The k-th occurrence of a word is paired with the k-th of the other text: `table` leads from a word to its first
 /// place, `following` from a place to the next of the same word.
 pub(crate) struct Aligner<'a> {
     words: &'a [Token],
+    spans: &'a [Word],
     text: &'a str,
-    spans: Vec<Word>,
     table: Vec<Entry>,
     following: Vec<u32>,
     /// At the first place of every word the set of its places, in 64-bit pieces.
     places: Vec<u64>,
+    /// At the first place of every word the next of its places to be paired.
+    next: Vec<u32>,
+    /// Of every word of the older text the first place in the newer one.
+    firsts: Vec<u32>,
+    /// The words of the older text.
+    older: Vec<Token>,
+    older_spans: Vec<Word>,
     /// (newer, older) place, in the order of the older text.
     pairs: Vec<(u32, u32)>,
     left_older: Vec<u32>,
 }
 
-/// A word, its first place, and the next one to be paired.
+/// A word and its first place.
 #[derive(Clone, Copy)]
 struct Entry {
     word: Token,
     first: u32,
-    next: u32,
 }
 
 /// No place.
 const NONE: u32 = u32::MAX;
 
 impl<'a> Aligner<'a> {
-    /// `words` are those of `text`.
-    pub(crate) fn new(words: &'a [Token], text: &'a str) -> Self {
-        let free = Entry { word: Token(0), first: NONE, next: NONE };
+    /// `words` and `spans` are those of `text`.
+    pub(crate) fn new(words: &'a [Token], spans: &'a [Word], text: &'a str) -> Self {
+        let free = Entry { word: Token(0), first: NONE };
         let mut table = vec![free; (words.len() * 2 + 1).next_power_of_two()];
         let mut following = vec![NONE; words.len()];
         for (place, &word) in words.iter().enumerate().rev() {
             let entry = find(&mut table, word);
             following[place] = entry.first;
-            *entry = Entry { word, first: place as u32, next: NONE };
+            *entry = Entry { word, first: place as u32 };
         }
-        let (pairs, left_older) = (Vec::with_capacity(words.len()), Vec::new());
-        Aligner { words, text, spans: Vec::new(), table, following, places: Vec::new(), pairs, left_older }
+        Aligner {
+            words,
+            spans,
+            text,
+            table,
+            following,
+            places: Vec::new(),
+            next: Vec::with_capacity(words.len()),
+            firsts: Vec::with_capacity(words.len()),
+            older: Vec::with_capacity(words.len()),
+            older_spans: Vec::with_capacity(words.len()),
+            pairs: Vec::with_capacity(words.len()),
+            left_older: Vec::new(),
+        }
     }
 
     /// Aligns it with an older text; `None` where less than half the words of the shorter one have an equal, so that they
     /// are not alike.
-    pub(crate) fn align(&mut self, words: &[Token], text: &str) -> Option<Likeness> {
-        self.pair_equal(words);
-        let least = words.len().min(self.words.len());
-        (self.pairs.len() * 2 >= least).then(|| self.finish(words, text))
+    pub(crate) fn align(&mut self, older: &str) -> Option<Likeness> {
+        self.pair_equal(older);
+        let least = self.older.len().min(self.words.len());
+        (self.pairs.len() * 2 >= least).then(|| self.finish(older))
     }
 
-    fn align_fully(&mut self, words: &[Token], text: &str) -> Likeness {
-        self.pair_equal(words);
-        self.finish(words, text)
+    fn align_fully(&mut self, older: &str) -> Likeness {
+        self.pair_equal(older);
+        self.finish(older)
     }
 
-    fn pair_equal(&mut self, older: &[Token]) {
+    fn pair_equal(&mut self, older: &str) {
+        self.older.clear();
+        self.older_spans.clear();
+        each_word(older, |word| self.older_spans.push(word));
+        self.older.extend(self.older_spans.iter().map(|word| word.token(older)));
         self.pairs.clear();
         self.left_older.clear();
-        self.table.iter_mut().for_each(|entry| entry.next = entry.first);
-        for (place, &word) in older.iter().enumerate() {
-            let entry = find(&mut self.table, word);
-            if entry.next == NONE {
-                self.left_older.push(place as u32);
-            } else {
-                self.pairs.push((entry.next, place as u32));
-                entry.next = self.following[entry.next as usize];
+        self.firsts.clear();
+        self.next.clear();
+        self.next.extend(0..self.words.len() as u32);
+        for (place, &word) in self.older.iter().enumerate() {
+            let first = find(&mut self.table, word).first;
+            self.firsts.push(first);
+            match self.next.get_mut(first as usize) {
+                Some(next) if *next != NONE => {
+                    self.pairs.push((*next, place as u32));
+                    *next = self.following[*next as usize];
+                }
+                _ => self.left_older.push(place as u32),
             }
         }
     }
 
-    fn finish(&mut self, words: &[Token], text: &str) -> Likeness {
+    fn finish(&mut self, older: &str) -> Likeness {
         let equal = self.pairs.len();
-        let moves = equal - self.in_order(words);
-        if equal < self.words.len() && equal < words.len() {
-            self.pair_slips(words, text);
+        let moves = equal - self.in_order();
+        if equal < self.words.len() && equal < self.older.len() {
+            self.pair_slips(older);
         }
         let swapped = |two: &[(u32, u32)]| two[1].1 == two[0].1 + 1 && two[1].0 + 1 == two[0].0;
         let together = |two: &[(u32, u32)]| two[1].1 == two[0].1 + 1 && two[1].0 == two[0].0 + 1;
         let numbers = |words: &[Token]| words.iter().filter(|word| word.is_number()).count() as u32;
         // Only equal numbers are paired: a slip is of letters.
-        let paired = self.pairs.iter().filter(|pair| words[pair.1 as usize].is_number()).count() as u32;
+        let paired = self.pairs.iter().filter(|pair| self.older[pair.1 as usize].is_number()).count() as u32;
         Likeness {
             newer: self.words.len() as u32,
-            older: words.len() as u32,
+            older: self.older.len() as u32,
             shared: self.pairs.len() as u32,
             slips: (self.pairs.len() - equal) as u32,
             moves: moves as u32,
             swaps: self.pairs.windows(2).filter(|two| swapped(two)).count() as u32,
             newer_numbers: numbers(self.words) - paired,
-            older_numbers: numbers(words) - paired,
+            older_numbers: numbers(&self.older) - paired,
             together: self.pairs.windows(2).filter(|two| together(two)).count() as u32,
-            cover: self.cover(words),
+            cover: self.cover(),
         }
     }
 
     /// The length of the longest common subsequence of words (bit-parallel; Hyyrö 2004). Of long texts that of
     /// the pairs.
-    fn in_order(&mut self, older: &[Token]) -> usize {
+    fn in_order(&mut self) -> usize {
+        if self.pairs.windows(2).all(|two| two[0].0 < two[1].0) {
+            // There is none longer than all that is shared.
+            return self.pairs.len();
+        }
         if self.words.len() > SEQUENCE_MAX {
             return longest_increasing(self.pairs.iter().map(|&(newer, _)| newer));
         }
@@ -241,11 +268,7 @@ impl<'a> Aligner<'a> {
             }
         }
         let mut open = [u64::MAX; SEQUENCE_MAX / 64];
-        for &word in older {
-            let first = find(&mut self.table, word).first;
-            if first == NONE {
-                continue;
-            }
+        for &first in self.firsts.iter().filter(|&&first| first != NONE) {
             let mut carry = false;
             let places = &self.places[first as usize * pieces..][..pieces];
             for (open, &places) in open.iter_mut().zip(places) {
@@ -259,26 +282,20 @@ impl<'a> Aligner<'a> {
     }
 
     /// Pairs what is left where the two differ by one slip of the keyboard.
-    fn pair_slips(&mut self, words: &[Token], text: &str) {
+    fn pair_slips(&mut self, older: &str) {
+        let equal = self.pairs.len();
         let mut paired = vec![false; self.words.len()];
         self.pairs.iter().for_each(|&(newer, _)| paired[newer as usize] = true);
-        let left_newer = (0..paired.len()).filter(|&place| !paired[place]).take(SLIP_WINDOW);
         self.left_older.truncate(SLIP_WINDOW);
-        let equal = self.pairs.len();
-        let mut older = Vec::new();
-        for at_newer in left_newer {
+        // A slip is inside a word: its first letter stays.
+        let begins = self.left_older.iter().fold(0, |set, &place| set | self.older[place as usize].first());
+        let left_newer = (0..paired.len()).filter(|&place| !paired[place]).take(SLIP_WINDOW);
+        for at_newer in left_newer.filter(|&place| self.words[place].first() & begins != 0) {
             let mine = self.words[at_newer];
             let found = self.left_older.iter().position(|&at_older| {
-                if !mine.may_slip(words[at_older as usize]) {
-                    return false;
-                }
-                if self.spans.is_empty() {
-                    self.spans = spans(self.text);
-                }
-                if older.is_empty() {
-                    older = spans(text);
-                }
-                is_slip(self.spans[at_newer].of(self.text), older[at_older as usize].of(text))
+                let at_older = at_older as usize;
+                mine.may_slip(self.older[at_older])
+                    && is_slip(self.spans[at_newer].of(self.text), self.older_spans[at_older].of(older))
             });
             if let Some(index) = found {
                 self.pairs.push((at_newer as u32, self.left_older.remove(index)));
@@ -290,7 +307,8 @@ impl<'a> Aligner<'a> {
     }
 
     /// See [`Likeness::cover`].
-    fn cover(&self, older: &[Token]) -> u32 {
+    fn cover(&self) -> u32 {
+        let older = &self.older;
         let half = |place: usize, words: &[Token]| usize::from(place * 2 >= words.len());
         let mut paired = [0_u32; 4];
         for &(at_newer, at_older) in &self.pairs {
@@ -299,11 +317,9 @@ impl<'a> Aligner<'a> {
             paired[2 + half(at_older, older)] += older[at_older].weight();
         }
         let weight = |words: &[Token]| words.iter().map(|word| word.weight()).sum::<u32>();
-        let halves = |words: &'_ [Token]| {
-            let (first, second) = words.split_at(words.len().div_ceil(2));
-            [weight(first), weight(second)]
-        };
-        let all = [halves(self.words), halves(older)].concat();
+        let (newer, older) =
+            (self.words.split_at(self.words.len().div_ceil(2)), older.split_at(older.len().div_ceil(2)));
+        let all = [weight(newer.0), weight(newer.1), weight(older.0), weight(older.1)];
         let share = |(paired, all): (u32, &u32)| (u64::from(paired) * 1000 / u64::from(*all).max(1)) as u32;
         // A text of one word has one half.
         paired.into_iter().zip(&all).filter(|(_, all)| **all > 0).map(share).min().unwrap_or(0)
@@ -475,6 +491,10 @@ mod tests {
         assert!(is_same(&turned));
         let embedded = [&words("before", 60), &text[..], &words("after", 60)].concat();
         assert!(is_same(&embedded));
+    }
+
+    fn tokens(text: &str) -> Vec<Token> {
+        spans(text).iter().map(|word| word.token(text)).collect()
     }
 
     proptest! {

@@ -11,7 +11,7 @@
 pub(crate) mod lists;
 mod texts;
 
-use crate::likeness::{Aligner, Likeness, tokens};
+use crate::likeness::{Aligner, Likeness};
 use crate::sketch::{BANDS, Sketch};
 use lists::Lists;
 use texts::{Marks, Texts};
@@ -116,12 +116,15 @@ impl NearIndex {
         self.texts.touch(&candidates);
         let marks = Marks::of(&sketch.words);
         candidates.retain(|&id| marks.may_share_half(self.texts.marks(id)));
-        let mut aligner = Aligner::new(&sketch.words, sketch.folded());
+        if candidates.is_empty() {
+            return None;
+        }
+        let mut aligner = Aligner::new(&sketch.words, &sketch.spans, sketch.folded());
         let mut letters = Vec::new();
         let mut best: Option<NearMatch<S>> = None;
         for id in candidates {
             let Some(text) = self.texts.read(id, &mut letters) else { continue };
-            let Some(likeness) = aligner.align(&tokens(text), text) else { continue };
+            let Some(likeness) = aligner.align(text) else { continue };
             let Some(judgement) = judge(id, &likeness) else { continue };
             let better = best.as_ref().is_none_or(|best| {
                 let by_judgement = judgement.cmp(&best.judgement);

@@ -25,17 +25,22 @@ pub fn normalise(text: &str) -> String {
 }
 
 fn ascii(text: &str) -> String {
-    let mut out = text.as_bytes().to_ascii_lowercase();
-    let (mut kept, mut gap) = (0, true);
-    for at in 0..out.len() {
-        // White space in the sense of `char`: unlike that of bytes, it has the vertical tab.
-        let space = matches!(out[at], b' ' | 0x09..=0x0D);
-        out[kept] = if space { b' ' } else { out[at] };
-        kept += usize::from(!(space && gap));
-        gap = space;
+    // White space in the sense of `char`: unlike that of bytes, it has the vertical tab.
+    let one = |&byte: &u8| if byte.wrapping_sub(0x09) < 5 { b' ' } else { byte.to_ascii_lowercase() };
+    let mut out: Vec<u8> = text.as_bytes().iter().map(one).collect();
+    if !is_squeezed(&out) {
+        let mut before = b' ';
+        out.retain(|&byte| std::mem::replace(&mut before, byte) != b' ' || byte != b' ');
+        out.truncate(out.len() - usize::from(out.ends_with(b" ")));
     }
-    out.truncate(kept - usize::from(gap && kept > 0));
     String::from_utf8(out).unwrap_or_default()
+}
+
+/// Whether all spaces are single ones between other characters; looks at every byte, since that goes by the vector.
+fn is_squeezed(ascii: &[u8]) -> bool {
+    let two = |(&a, &b): (&u8, &u8)| u8::from(a == b' ') & u8::from(b == b' ');
+    let runs = ascii.iter().zip(ascii.iter().skip(1)).fold(0, |runs, bytes| runs | two(bytes));
+    runs == 0 && !ascii.starts_with(b" ") && !ascii.ends_with(b" ")
 }
 
 /// The normal form where no character depends on its neighbours: text as people write it.

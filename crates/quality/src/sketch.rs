@@ -41,6 +41,8 @@ pub struct Sketch {
     folded: Option<Box<str>>,
     /// The words of the text as it is compared.
     pub(crate) words: Box<[Token]>,
+    /// Where they are.
+    pub(crate) spans: Vec<Word>,
     pub(crate) bands: Box<[u32]>,
     /// By rank.
     pub(crate) pairs: Box<[u32]>,
@@ -51,15 +53,15 @@ impl Sketch {
     pub fn new(normal: impl Into<Box<str>>) -> Self {
         let normal = normal.into();
         let folded = fold(&normal);
-        let list = spans(&folded);
-        let words = list.iter().map(|word| word.token(&folded)).collect();
-        let bands = if list.len() <= SHORT_MAX_WORDS { bands(&folded, &list) } else { Box::default() };
-        let pairs = if list.len() >= LONG_MIN_WORDS { pairs(&list) } else { Box::default() };
+        let spans = spans(&folded);
+        let words = spans.iter().map(|word| word.token(&folded)).collect();
+        let bands = if spans.len() <= SHORT_MAX_WORDS { bands(&folded, &spans) } else { Box::default() };
+        let pairs = if spans.len() >= LONG_MIN_WORDS { pairs(&spans) } else { Box::default() };
         let folded = match folded {
             std::borrow::Cow::Borrowed(_) => None,
             std::borrow::Cow::Owned(folded) => Some(folded.into()),
         };
-        Sketch { normal, folded, words, bands, pairs }
+        Sketch { normal, folded, words, spans, bands, pairs }
     }
 
     /// The text in normal form.
@@ -105,9 +107,20 @@ fn pairs(list: &[Word]) -> Box<[u32]> {
 fn ranked(first: Word, second: Word) -> u64 {
     let hash = mix(first.hash.rotate_left(23) ^ second.hash);
     let letters = first.len.min(8) + second.len.min(8);
-    let rank = (hash >> 32) / u64::from(letters * letters * letters * letters);
-    rank << 32 | hash & u64::from(u32::MAX)
+    let rank = (u128::from(hash >> 32) * u128::from(SHARE[letters as usize])) >> 64;
+    (rank as u64) << 32 | hash & u64::from(u32::MAX)
 }
+
+/// 2^64 over the fourth power, rounded up: a number of 32 bits times this, over 2^64, is that number over the fourth power.
+const SHARE: [u64; 17] = {
+    let mut shares = [0; 17];
+    let mut letters = 2;
+    while letters < 17 {
+        shares[letters] = u64::MAX / (letters as u64).pow(4) + 1;
+        letters += 1;
+    }
+    shares
+};
 
 /// A key per band of the signature over the trigrams.
 fn bands(text: &str, list: &[Word]) -> Box<[u32]> {
@@ -171,6 +184,16 @@ mod tests {
         assert_eq!(trigrams("a").count(), 1);
         assert_eq!(trigrams("card").count(), 4);
         assert!(trigrams("card").all(|gram| trigrams("cars").filter(|g| *g == gram).count() <= 1));
+    }
+
+    #[test]
+    fn a_rank_is_a_hash_over_a_weight() {
+        for letters in 2..=16_u64 {
+            for hash in (0..2000).map(|k| mix(k) >> 32).chain([0, letters.pow(4), u64::from(u32::MAX)]) {
+                let rank = (u128::from(hash) * u128::from(SHARE[letters as usize])) >> 64;
+                assert_eq!(rank, u128::from(hash / letters.pow(4)), "{hash} {letters}");
+            }
+        }
     }
 
     #[test]

@@ -20,6 +20,10 @@ enum Kind {
     Symbol,
     /// Begins a number after white space.
     Minus,
+    /// Joins letters.
+    Apostrophe,
+    /// Joins digits.
+    Mark,
     /// Ends a word, and is none.
     Other,
     /// Part of a character outside ASCII.
@@ -35,6 +39,8 @@ const KINDS: [Kind; 256] = {
             b'0'..=b'9' => Kind::Digit,
             b'$' | b'%' | b'&' | b'+' | b'<' | b'=' | b'>' => Kind::Symbol,
             b'-' => Kind::Minus,
+            b'\'' => Kind::Apostrophe,
+            b'.' | b',' | b':' | b'/' => Kind::Mark,
             0x80.. => Kind::Wide,
             _ => Kind::Other,
         };
@@ -43,17 +49,32 @@ const KINDS: [Kind; 256] = {
     kinds
 };
 
-/// The words of a text in normal form, with their places and hashes. Agrees with [`words`], a byte at a time where
-/// the text is ASCII.
+/// The words of a text in normal form, with their places and hashes. Agrees with [`words`].
 pub(crate) fn spans(normal: &str) -> Vec<Word> {
+    let mut found = Vec::with_capacity(normal.len() / 5 + 1);
+    each_word(normal, |word| found.push(word));
+    found
+}
+
+/// The same, one after the other: 8 bytes at a time where the text is ASCII.
+pub(crate) fn each_word(normal: &str, mut see: impl FnMut(Word)) {
     let bytes = normal.as_bytes();
-    let mut found = Vec::with_capacity(bytes.len() / 5 + 1);
     let mut at = 0;
     while at < bytes.len() {
         let end = match KINDS[bytes[at] as usize] {
-            Kind::Letter | Kind::Digit => ascii_end(normal, at),
+            Kind::Letter | Kind::Digit => {
+                let chunk = chunk_at(bytes, at);
+                let len = plain_bytes(chunk);
+                if len < 8 && ends(chunk, len) {
+                    // Nearly every word: what ends it is none.
+                    see(Word { start: at as u32, len: len as u32, hash: hash_short(chunk, len) });
+                    at += len + 1;
+                    continue;
+                }
+                ascii_end(normal, at, at + len)
+            }
             Kind::Symbol => Some(at + 1),
-            Kind::Other => {
+            Kind::Apostrophe | Kind::Mark | Kind::Other => {
                 at += 1;
                 continue;
             }
@@ -61,36 +82,66 @@ pub(crate) fn spans(normal: &str) -> Vec<Word> {
         };
         match end {
             Some(end) => {
-                found.push(Word { start: at as u32, len: (end - at) as u32, hash: hash_at(bytes, at, end) });
+                see(Word { start: at as u32, len: (end - at) as u32, hash: hash_at(bytes, at, end) });
                 at = end;
             }
             None => at += normal[at..].chars().next().map_or(1, char::len_utf8),
         }
     }
-    found
 }
 
-/// Where the word ends that begins with a letter or digit of ASCII.
-fn ascii_end(normal: &str, at: usize) -> Option<usize> {
+/// The 8 bytes from `at` on, the first one lowest; zeros behind the end.
+#[inline]
+fn chunk_at(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(&chunk) => u64::from_le_bytes(chunk),
+        None => bytes[at..].iter().rev().fold(0, |chunk, &byte| chunk << 8 | u64::from(byte)),
+    }
+}
+
+/// How many of 8 bytes, from the lowest on, are letters and digits of ASCII.
+#[inline]
+fn plain_bytes(chunk: u64) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    // The high bit of every byte that is within: no sum carries into the next byte.
+    let within = |bytes: u64, from: u8, to: u8| {
+        (bytes + u64::from(0x80 - from) * EACH) & !(bytes + u64::from(0x7F - to) * EACH)
+    };
+    let low = chunk & !HIGH;
+    let plain = (within(low | (0x20 * EACH), b'a', b'z') | within(low, b'0', b'9')) & !chunk;
+    ((!plain & HIGH).trailing_zeros() / 8) as usize
+}
+
+/// Whether letters and digits, the lowest `len` bytes of a chunk, are a word for the byte behind them, whatever comes then.
+#[inline]
+fn ends(chunk: u64, len: usize) -> bool {
+    let last = (chunk >> (8 * len - 8)) as u8;
+    match KINDS[usize::from((chunk >> (8 * len)) as u8)] {
+        Kind::Other | Kind::Minus => true,
+        Kind::Mark => last > b'9',
+        _ => false,
+    }
+}
+
+/// Where the word ends that begins at `at` with a letter or digit of ASCII, all of them up to `end`.
+fn ascii_end(normal: &str, at: usize, mut end: usize) -> Option<usize> {
     let bytes = normal.as_bytes();
     let kind = |at: usize| bytes.get(at).map_or(Kind::Other, |&byte| KINDS[byte as usize]);
-    let mut end = at + 1;
     loop {
-        end += bytes[end..]
-            .iter()
-            .take_while(|&&byte| matches!(KINDS[byte as usize], Kind::Letter | Kind::Digit))
-            .count();
-        let mark = match bytes.get(end) {
-            None | Some(b' ') => return Some(end),
-            Some(&mark) => mark,
-        };
-        let (last, next) = (kind(end - 1), kind(end + 1));
-        if kind(end) == Kind::Wide || next == Kind::Wide {
-            return wide_end(normal, at);
+        while end < bytes.len() {
+            let more = plain_bytes(chunk_at(bytes, end));
+            end += more;
+            if more < 8 {
+                break;
+            }
         }
-        let joins = match mark {
-            b'\'' => last != Kind::Digit && matches!(next, Kind::Letter | Kind::Digit),
-            b'.' | b',' | b':' | b'/' => last == Kind::Digit && next == Kind::Digit,
+        let (last, next) = (kind(end - 1), kind(end + 1));
+        let joins = match kind(end) {
+            Kind::Wide => return wide_end(normal, at),
+            Kind::Apostrophe if next == Kind::Wide => return wide_end(normal, at),
+            Kind::Apostrophe => last != Kind::Digit && matches!(next, Kind::Letter | Kind::Digit),
+            Kind::Mark => last == Kind::Digit && next == Kind::Digit,
             _ => false,
         };
         if !joins {
@@ -179,21 +230,25 @@ pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
     hash_at(bytes, 0, bytes.len())
 }
 
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// The hash of `bytes[start..end]`; reads whole words of 8 bytes where there are as many behind.
 #[inline]
 fn hash_at(bytes: &[u8], start: usize, end: usize) -> u64 {
-    let mut hash = 0x9E37_79B9_7F4A_7C15 ^ (end - start) as u64;
+    let mut hash = SEED ^ (end - start) as u64;
     let mut at = start;
     while at < end {
         let left = (end - at).min(8);
-        let chunk = match bytes.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
-            Some(chunk) => u64::from_le_bytes(chunk) & (u64::MAX >> (64 - 8 * left)),
-            None => bytes[at..end].iter().rev().fold(0, |chunk, &byte| chunk << 8 | u64::from(byte)),
-        };
-        hash = mix(hash ^ chunk);
+        hash = mix(hash ^ chunk_at(bytes, at) & (u64::MAX >> (64 - 8 * left)));
         at += left;
     }
     hash
+}
+
+/// The same of the lowest `len` bytes of a chunk, 7 at most.
+#[inline]
+fn hash_short(chunk: u64, len: usize) -> u64 {
+    mix(SEED ^ len as u64 ^ chunk & !(u64::MAX << (8 * len)))
 }
 
 /// A 64-bit mixer, fixed for ever: xorshift and multiply, twice.
@@ -233,6 +288,11 @@ impl Token {
     /// Whether the word begins with a digit or the sign of a number.
     pub(crate) fn is_number(self) -> bool {
         self.0 >> 3 & 31 == Self::NUMBER
+    }
+
+    /// Its first letter, as a set of one.
+    pub(crate) fn first(self) -> u32 {
+        1 << (self.0 >> 3 & 31)
     }
 
     /// Its letters, in bytes, up to 8: what it weighs. Longer words say more.

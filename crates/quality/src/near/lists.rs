@@ -1,21 +1,27 @@
 //! Lists of numbers under 32-bit keys: one table of (key, number) in order, with gaps.
 //!
-//! An entry belongs at the place that its key has among all keys; where that is taken, entries move up, so that the whole
-//! table is always in order (ordered linear probing; Amble and Knuth 1974). A search ends at the first greater
-//! entry, a list lies in one cache line or two, and growing is one sweep.
+//! An entry belongs in the bucket that its key has among all keys, a cache line; where that is taken, entries move up into the
+//! next, so that the whole table is always in order (ordered linear probing; Amble and Knuth 1974). A search ends at the first
+//! greater entry, a list lies in one cache line or two, and growing is two sweeps.
+
+use std::ops::Range;
 
 /// No entry: greater than all.
 const FREE: u64 = u64::MAX;
 /// No number.
 const NONE: u32 = u32::MAX;
-const SMALLEST: usize = 1 << 10;
+/// Entries of a bucket: those of a cache line.
+const BUCKET: usize = 8;
+const FEWEST_BUCKETS: usize = 1 << 7;
 /// The share of the places that may be taken.
 const FULL: (usize, usize) = (2, 3);
 
 pub(crate) struct Lists {
-    /// Key in the high half, number in the low; room for `size` keys and as much as the last of them move up.
+    /// Key in the high half, number in the low; room for all buckets and as much as entries move up behind the last.
     entries: Vec<u64>,
-    size: usize,
+    buckets: usize,
+    /// Where the first bucket begins: at a cache line.
+    first: usize,
     used: usize,
     longest: usize,
 }
@@ -28,26 +34,29 @@ fn key_of(entry: u64) -> u32 {
     (entry >> 32) as u32
 }
 
-fn place(key: u32, size: usize) -> usize {
-    ((u64::from(key) * size as u64) >> 32) as usize
-}
-
 impl Lists {
     /// Lists of at most `longest` numbers.
     pub(crate) fn new(longest: usize) -> Self {
-        Lists { entries: vec![FREE; SMALLEST + 1], size: SMALLEST, used: 0, longest }
+        let mut lists = Lists { entries: Vec::new(), buckets: FEWEST_BUCKETS, first: 0, used: 0, longest };
+        lists.spread();
+        lists
+    }
+
+    /// Where the bucket of a key begins.
+    fn place(&self, key: u32) -> usize {
+        self.first + ((u64::from(key) * self.buckets as u64) >> 32) as usize * BUCKET
     }
 
     /// Appends a number, greater than all before, to the first `most` lists of these keys that are not full.
     pub(crate) fn insert(&mut self, number: u32, keys: &[u32], most: usize) {
-        if (self.used + keys.len()) * FULL.1 > self.size * FULL.0 {
+        if (self.used + keys.len()) * FULL.1 > self.buckets * BUCKET * FULL.0 {
             self.grow(keys.len());
         }
         let mut open = 0;
         for &key in keys {
-            let begin = self.find(key);
-            if self.list(begin, key).count() < self.longest {
-                self.put(begin, entry(key, number));
+            let list = self.list(key);
+            if list.len() < self.longest {
+                self.put(list.end, entry(key, number));
                 open += 1;
             }
             if open == most {
@@ -59,15 +68,10 @@ impl Lists {
     /// Takes a number from the list of each key.
     pub(crate) fn remove(&mut self, number: u32, keys: &[u32]) {
         for &key in keys {
-            let mut at = self.find(key);
-            while self.entries[at] < entry(key, number) {
-                at += 1;
-            }
-            if self.entries[at] != entry(key, number) {
-                continue;
-            }
+            let gone = entry(key, number);
+            let Some(mut at) = self.list(key).find(|&at| self.entries[at] == gone) else { continue };
             // What moved up for it moves down again.
-            while self.entries[at + 1] != FREE && place(key_of(self.entries[at + 1]), self.size) <= at {
+            while self.entries[at + 1] != FREE && self.place(key_of(self.entries[at + 1])) <= at {
                 self.entries[at] = self.entries[at + 1];
                 at += 1;
             }
@@ -77,7 +81,7 @@ impl Lists {
     }
 
     /// Every number that is in the lists of some of the keys, down to that with the `most`th list that is not full, with the sum over
-    /// these lists of what a list of that length weighs; only sums of at least `least`. In no particular order.
+    /// these lists of what a list of that length weighs; only sums of at least `least`. By number.
     pub(crate) fn shared(
         &self,
         keys: &[u32],
@@ -85,44 +89,53 @@ impl Lists {
         weigh: fn(usize) -> u32,
         least: u32,
     ) -> Vec<(u32, u32)> {
-        let mut all: Vec<(u32, u32)> = Vec::with_capacity(most.min(keys.len()) * 4);
+        let mut all: Vec<(u32, u32)> = Vec::with_capacity(most.min(keys.len()) * 8);
         let (mut open, mut rest) = (0, keys);
         while open < most && !rest.is_empty() {
             let (now, later) = rest.split_at(rest.len().min(most - open));
             rest = later;
-            // All places are asked for before the first is waited for.
-            std::hint::black_box(now.iter().fold(0, |sum, &key| sum ^ self.entries[place(key, self.size)]));
+            // All places are asked for before the first is waited for, with the cache line behind.
+            let two_lines = |at: usize| self.entries[at] ^ self.entries[at + BUCKET];
+            std::hint::black_box(now.iter().fold(0, |sum, &key| sum ^ two_lines(self.place(key))));
             for &key in now {
-                let begin = self.find(key);
-                let length = self.list(begin, key).count();
-                let weight = weigh(length);
-                all.extend(self.entries[begin..begin + length].iter().map(|&found| (found as u32, weight)));
-                open += usize::from(length < self.longest);
+                let list = self.list(key);
+                let weight = weigh(list.len());
+                open += usize::from(list.len() < self.longest);
+                let weighed = |&found: &u64| (found as u32, weight);
+                match self.entries[list.start..].first_chunk::<BUCKET>() {
+                    // As many as there may be and cut to length: no branch that is hard to foretell.
+                    Some(some) if list.len() <= BUCKET => {
+                        let length = all.len() + list.len();
+                        all.extend(some.iter().map(weighed));
+                        all.truncate(length);
+                    }
+                    _ => all.extend(self.entries[list].iter().map(weighed)),
+                }
             }
         }
         summed(&all, least)
     }
 
-    /// Where the list of a key begins, or would.
-    fn find(&self, key: u32) -> usize {
-        let mut at = place(key, self.size);
-        while self.entries[at] < entry(key, 0) {
-            at += 1;
+    /// Where the list of a key is, or would be.
+    fn list(&self, key: u32) -> Range<usize> {
+        let (least, end) = (entry(key, 0), entry(key, NONE));
+        let at = self.place(key);
+        if let Some(bucket) = self.entries[at..].first_chunk::<BUCKET>() {
+            let below = |bound: u64| bucket.partition_point(|&entry| entry < bound);
+            let (begin, end) = (below(least), below(end));
+            if end < BUCKET {
+                return at + begin..at + end;
+            }
         }
-        at
+        let past = |begin: usize, bound: u64| {
+            begin + self.entries[begin..].iter().take_while(|&&entry| entry < bound).count()
+        };
+        let begin = past(at, least);
+        begin..past(begin, end)
     }
 
-    /// The list of a key, which begins at `begin`.
-    fn list(&self, begin: usize, key: u32) -> impl Iterator<Item = u32> {
-        let inside = move |&&found: &&u64| key_of(found) == key && found != FREE;
-        self.entries[begin..].iter().take_while(inside).map(|&found| found as u32)
-    }
-
-    /// Puts an entry where it belongs, not before `at`; those behind it move up.
+    /// Puts an entry at its place, `at`; those behind it move up.
     fn put(&mut self, mut at: usize, entry: u64) {
-        while self.entries[at] < entry {
-            at += 1;
-        }
         let mut moving = entry;
         while moving != FREE {
             std::mem::swap(&mut self.entries[at], &mut moving);
@@ -134,56 +147,69 @@ impl Lists {
         self.used += 1;
     }
 
-    /// Makes room by a quarter, in place: all entries go to the end in order, and from there, one by one, to where they
-    /// belong, which is never behind where they are.
+    /// Makes room by a half.
     fn grow(&mut self, more: usize) {
-        while (self.used + more) * FULL.1 > self.size * FULL.0 {
-            self.size += self.size / 4;
+        while (self.used + more) * FULL.1 > self.buckets * BUCKET * FULL.0 {
+            self.buckets += self.buckets / 2;
         }
-        let mut kept = 0;
-        for at in 0..self.entries.len() {
+        self.spread();
+    }
+
+    /// Puts the entries where they belong, in place: all go to the end in order, and from there, one by one, to their places, which
+    /// are never behind where they are.
+    fn spread(&mut self) {
+        let before = self.entries.len();
+        // Room enough for all, even if the last of them all belong to the last bucket, wherever a cache line begins.
+        let room = before.max((self.buckets + 2) * BUCKET + self.moved_up());
+        self.entries.reserve_exact(room - before);
+        self.entries.resize(room, FREE);
+        self.first = self.entries.as_ptr().align_offset(BUCKET * size_of::<u64>()).min(BUCKET);
+        let mut begin = room;
+        for at in (0..before).rev() {
             let entry = std::mem::replace(&mut self.entries[at], FREE);
             if entry != FREE {
-                self.entries[kept] = entry;
-                kept += 1;
+                begin -= 1;
+                self.entries[begin] = entry;
             }
         }
-        // Room enough for all, even if the last of them all belong to the last place.
-        let room = self.entries.len().max(self.size + 1 + self.moved_up(kept));
-        self.entries.reserve_exact(room - self.entries.len());
-        self.entries.resize(room, FREE);
-        self.entries.copy_within(..kept, room - kept);
-        self.entries[..kept.min(room - kept)].fill(FREE);
         let mut next = 0;
-        for at in room - kept..room {
+        for at in begin..room {
             let entry = std::mem::replace(&mut self.entries[at], FREE);
-            next = next.max(place(key_of(entry), self.size));
+            next = next.max(self.place(key_of(entry)));
             self.entries[next] = entry;
             next += 1;
         }
     }
 
-    /// How far past the last place the first `kept` entries reach once they are spread.
-    fn moved_up(&self, kept: usize) -> usize {
-        let spread = |next: usize, &entry: &u64| next.max(place(key_of(entry), self.size)) + 1;
-        self.entries[..kept].iter().fold(0, spread).saturating_sub(self.size)
+    /// How far past the last bucket the entries reach once they are spread.
+    fn moved_up(&self) -> usize {
+        let spread = |next: usize, &entry: &u64| next.max(self.place(key_of(entry))) + 1;
+        let end = self.entries.iter().filter(|&&entry| entry != FREE).fold(0, spread);
+        end.saturating_sub(self.first + self.buckets * BUCKET)
     }
 }
 
-/// The sum of the weights of each number, where it is at least `least`.
+/// The sum of the weights of each number, where it is at least `least`; by number.
 fn summed(all: &[(u32, u32)], least: u32) -> Vec<(u32, u32)> {
-    let mut sums = vec![(NONE, 0); (all.len() * 2).next_power_of_two()];
-    let mask = sums.len() - 1;
-    let mut found = Vec::new();
+    // Few numbers come in several lists: those whose bucket has too little in all are left out before any is looked for.
+    const BUCKETS: usize = 1 << 10;
+    let bucket = |number: u32| (number.wrapping_mul(0x9E37_79B1) >> 22) as usize % BUCKETS;
+    let mut buckets = [0_u8; BUCKETS];
     for &(number, weight) in all {
-        let mut at = (number.wrapping_mul(0x9E37_79B1) >> 7) as usize & mask;
-        while sums[at].0 != number && sums[at].0 != NONE {
-            at = (at + 1) & mask;
-        }
-        sums[at] = (number, sums[at].1 + weight);
+        let sum = &mut buckets[bucket(number)];
+        *sum = sum.saturating_add(weight.min(255) as u8);
     }
-    found.extend(sums.into_iter().filter(|&(number, sum)| number != NONE && sum >= least));
-    found
+    let enough = least.min(255) as u8;
+    let mut left: Vec<(u32, u32)> =
+        all.iter().filter(|&&(number, _)| buckets[bucket(number)] >= enough).copied().collect();
+    left.sort_unstable_by_key(|&(number, _)| number);
+    left.dedup_by(|next, sum| {
+        let same = next.0 == sum.0;
+        sum.1 += u32::from(same) * next.1;
+        same
+    });
+    left.retain(|&(_, sum)| sum >= least);
+    left
 }
 
 #[cfg(test)]
@@ -242,9 +268,7 @@ mod tests {
                 plain.values_mut().for_each(|list| list.retain(|&other| other != number as u32));
             }
             for keys in &keys {
-                let mut found = lists.shared(keys, most, weigh, least);
-                found.sort_unstable();
-                prop_assert_eq!(found, shared_reference(&plain, keys, most, least));
+                prop_assert_eq!(lists.shared(keys, most, weigh, least), shared_reference(&plain, keys, most, least));
             }
         }
     }
