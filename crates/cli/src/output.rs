@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use assay_node::records::RecordError;
 use assay_node::{Kind, NodeError};
+use assay_store::files::open_to_others;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -60,8 +61,11 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Says on stderr that the file of a key lets others read it, and what to do.
-pub(crate) fn warn_exposed(file: &Path) {
+/// Says on stderr that the file of a key lets others read it, if it does, and what to do.
+pub(crate) fn warn_if_exposed(file: &Path) {
+    if !open_to_others(file) {
+        return;
+    }
     let file = file.display();
     eprintln!("warning: {file} is a key and open to other users\n  hint: chmod 600 {file}");
 }

@@ -5,7 +5,8 @@ use assay_tlog::VerifierKey;
 use crate::amount::{Amount, Place};
 use crate::decide::View;
 use crate::event::Outcome;
-use crate::ids::{AccountId, Code};
+use crate::ids::{AccountId, Code, PublicKey};
+use crate::key::require_unused;
 use crate::limits::{AMOUNT_MAX, LOG_KEY_BYTES_MAX, ORIGIN_BYTES_MAX};
 use crate::refusal::{Refusal, require, require_field};
 
@@ -25,13 +26,14 @@ pub(crate) fn decide_found(view: &View<'_>, log_key: &str) -> Result<Outcome, Re
     Ok(Outcome::default())
 }
 
-pub(crate) fn decide_open(view: &View<'_>) -> Result<Outcome, Refusal> {
+pub(crate) fn decide_open(view: &View<'_>, key: &PublicKey) -> Result<Outcome, Refusal> {
     require(view.state.operator.is_some(), || {
         Refusal::rule("this log is not founded yet; its first entry must be `found`")
     })?;
     require(!view.state.accounts.contains_key(view.actor), || {
         Refusal::rule(format!("account {} is open already", view.actor))
     })?;
+    require_unused(view, key)?;
     Ok(Outcome::default())
 }
 

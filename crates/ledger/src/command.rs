@@ -29,7 +29,7 @@ pub struct Intent {
 pub struct Signed {
     /// What is signed.
     pub intent: Intent,
-    /// By the key of `intent.actor`.
+    /// By the key that [`signer`](crate::decide::signer) names.
     pub signature: Signature,
 }
 
@@ -55,10 +55,14 @@ impl Signed {
 
     /// [`Signed::verify`] when the intent's digest is known.
     pub(crate) fn verify_digest(&self, digest: &Digest, key: &PublicKey) -> bool {
-        let signature = ed25519_dalek::Signature::from_bytes(&self.signature.0);
-        VerifyingKey::from_bytes(&key.0)
-            .is_ok_and(|key| key.verify_strict(&message(digest), &signature).is_ok())
+        signed_by(key, &message(digest), &self.signature)
     }
+}
+
+/// Whether a signature is `key`'s over `message`, by the strict rules.
+pub(crate) fn signed_by(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
+    let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+    VerifyingKey::from_bytes(&key.0).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
 }
 
 /// The bytes that a signature covers.
@@ -88,6 +92,28 @@ pub enum Command {
     OpenAccount {
         /// The account's key.
         key: PublicKey,
+    },
+    /// The account's key is replaced: from here on only the new one signs. Signed by the one that goes.
+    RotateKey {
+        /// The new key, which no account has ever had.
+        key: PublicKey,
+        /// By the new key: see [`Claim`](crate::key::Claim).
+        proof: Signature,
+    },
+    /// Names the key that can replace the account's key when that was stolen. Signed by the account's key, or by the
+    /// recovery key that goes: whoever has stolen the first cannot change the second.
+    SetRecovery {
+        /// The recovery key, which no account has ever had.
+        key: PublicKey,
+        /// By the recovery key: see [`Claim`](crate::key::Claim).
+        proof: Signature,
+    },
+    /// The account's key is replaced, whoever has it. Signed by the recovery key, which stays.
+    RecoverKey {
+        /// The new key, which no account has ever had.
+        key: PublicKey,
+        /// By the new key: see [`Claim`](crate::key::Claim).
+        proof: Signature,
     },
     /// Operator: money came in for `account`.
     Deposit {
@@ -310,6 +336,9 @@ impl Command {
         match self {
             Self::Found { .. } => "found",
             Self::OpenAccount { .. } => "open_account",
+            Self::RotateKey { .. } => "rotate_key",
+            Self::SetRecovery { .. } => "set_recovery",
+            Self::RecoverKey { .. } => "recover_key",
             Self::Deposit { .. } => "deposit",
             Self::Withdraw { .. } => "withdraw",
             Self::CreateDatanet { .. } => "create_datanet",
@@ -335,9 +364,13 @@ impl Command {
     /// The datanet that it is about, if any.
     pub fn datanet(&self) -> Option<&DatanetId> {
         match self {
-            Self::Found { .. } | Self::OpenAccount { .. } | Self::Deposit { .. } | Self::Withdraw { .. } => {
-                None
-            }
+            Self::Found { .. }
+            | Self::OpenAccount { .. }
+            | Self::RotateKey { .. }
+            | Self::SetRecovery { .. }
+            | Self::RecoverKey { .. }
+            | Self::Deposit { .. }
+            | Self::Withdraw { .. } => None,
             Self::CreateDatanet { datanet, .. }
             | Self::Appoint { datanet, .. }
             | Self::Contribute { datanet, .. }

@@ -2,15 +2,16 @@
 
 use crate::amount::{Amount, Place, Posting};
 use crate::codec::{canonical, encode};
-use crate::command::{Command, Signed};
+use crate::command::{Command, Intent, Signed};
 use crate::datanet::Datanet;
 use crate::event::{Cause, Event, Outcome};
 use crate::ids::{AccountId, DatanetId, Digest, PublicKey};
+use crate::key::Purpose;
 use crate::limits::{ENTRY_BYTES_MAX, FRAME_BYTES_MAX, INTEGER_MAX, POSTING_BYTES_MAX};
 use crate::refusal::{Refusal, require, require_field};
 use crate::state::State;
 use crate::{
-    account, audit, contribute, datanet, fund, gate, publish, retract, review, serve, settle, snapshot,
+    account, audit, contribute, datanet, fund, gate, key, publish, retract, review, serve, settle, snapshot,
     train, value,
 };
 
@@ -18,11 +19,12 @@ use crate::{
 /// none and in order, or why not.
 pub fn decide(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
     let key = signer(state, signed)?;
-    let intent = canonical(&signed.intent)?;
-    require(signed.verify_digest(&Digest::of(&intent), &key), || Refusal::Signature {
-        actor: signed.intent.actor.clone(),
-    })?;
-    decide_canonical(state, t, signed, &intent)
+    let bytes = canonical(&signed.intent)?;
+    let (Intent { actor, nonce, .. }, digest) = (&signed.intent, Digest::of(&bytes));
+    // What was accepted once gets its first answer, also when the key that signed it was replaced since.
+    let known = || state.accepted(actor, nonce).is_some_and(|accepted| accepted.intent == digest);
+    require(signed.verify_digest(&digest, &key) || known(), || Refusal::Signature { actor: actor.clone() })?;
+    decide_canonical(state, t, signed, &bytes)
 }
 
 /// [`decide`] for a command whose signature [`Signed::verify`] has accepted, or will.
@@ -31,9 +33,8 @@ pub fn decide_verified(state: &State, t: u64, signed: &Signed) -> Result<Vec<Eve
     decide_canonical(state, t, signed, &canonical(&signed.intent)?)
 }
 
-/// The key that must have signed a command: that of the actor's account, or the one that opens it.
-///
-/// An account's key never changes: a verifier can collect `(key, signed)` and check the signatures later.
+/// The key that must have signed a command, as the state is before it: that of the actor's account, its recovery key, or
+/// the one that opens it. A verifier can collect `(key, signed)` and check the signatures later.
 pub fn signer(state: &State, signed: &Signed) -> Result<PublicKey, Refusal> {
     let intent = &signed.intent;
     require(intent.origin == state.origin, || Refusal::Origin {
@@ -48,8 +49,16 @@ pub fn signer(state: &State, signed: &Signed) -> Result<PublicKey, Refusal> {
             })?;
             Ok(*key)
         }
-        _ => {
-            let key = state.accounts.get(&intent.actor).copied();
+        Command::RecoverKey { .. } => {
+            let key = state.recovery(&intent.actor).copied();
+            key.ok_or_else(|| Refusal::not_found("recovery key of account", &intent.actor))
+        }
+        command => {
+            let recovery = match command {
+                Command::SetRecovery { .. } => state.recovery(&intent.actor),
+                _ => None,
+            };
+            let key = recovery.or_else(|| state.accounts.get(&intent.actor)).copied();
             key.ok_or_else(|| Refusal::not_found("account", &intent.actor))
         }
     }
@@ -97,7 +106,11 @@ fn events(view: &View<'_>, t: u64, signed: &Signed, outcomes: Vec<Outcome>) -> V
 fn outcomes(view: &View<'_>, command: &Command) -> Result<Vec<Outcome>, Refusal> {
     let outcome = match command {
         Command::Found { log_key, .. } => account::decide_found(view, log_key),
-        Command::OpenAccount { .. } => account::decide_open(view),
+        Command::OpenAccount { key } => account::decide_open(view, key),
+        Command::RotateKey { key, proof } | Command::RecoverKey { key, proof } => {
+            key::decide(view, key, proof, Purpose::Sign)
+        }
+        Command::SetRecovery { key, proof } => key::decide(view, key, proof, Purpose::Recover),
         Command::Deposit { account, amount, reference } => {
             account::decide_deposit(view, account, *amount, reference)
         }
@@ -143,6 +156,9 @@ fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Vec
         Command::Publish { .. } => publish::decide(view),
         Command::Found { .. }
         | Command::OpenAccount { .. }
+        | Command::RotateKey { .. }
+        | Command::SetRecovery { .. }
+        | Command::RecoverKey { .. }
         | Command::Deposit { .. }
         | Command::Withdraw { .. }
         | Command::CreateDatanet { .. } => Ok(Outcome::default()),

@@ -18,6 +18,7 @@ pub mod decide;
 pub mod event;
 pub mod few;
 pub mod ids;
+pub mod key;
 pub mod limits;
 pub mod pay;
 pub mod refusal;

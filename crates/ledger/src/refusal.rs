@@ -27,9 +27,9 @@ pub enum Refusal {
         /// Origin in the command.
         found: String,
     },
-    /// Not signed by the actor's key.
+    /// Not signed by the key that the actor has now.
     #[error(
-        "the signature is not that of {actor} over this command; sign again with the key that opened the account"
+        "the signature is not that of {actor} over this command; sign again with the key that the account has now"
     )]
     Signature {
         /// Who the command says that it is from.

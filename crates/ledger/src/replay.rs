@@ -12,8 +12,8 @@ use crate::state::State;
 pub enum Signatures {
     /// Each in its turn.
     Check,
-    /// Not here: the caller checks [`Signed::verify`](crate::command::Signed::verify) with the keys of
-    /// [`State::accounts`], in any order and on any thread. An account's key never changes.
+    /// Not here: the caller checks [`Signed::verify`](crate::command::Signed::verify) with the key that
+    /// [`signer`](crate::decide::signer) names before each entry, in any order and on any thread.
     Elsewhere,
 }
 

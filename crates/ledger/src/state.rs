@@ -11,8 +11,10 @@ use crate::command::{Command, Intent};
 use crate::datanet::{Datanet, Model, Valuation};
 use crate::event::{Cause, Event};
 use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey};
+use crate::key::Purpose;
 use crate::{
-    audit, contribute, datanet, fund, gate, publish, retract, review, serve, settle, snapshot, train, value,
+    audit, contribute, datanet, fund, gate, key, publish, retract, review, serve, settle, snapshot, train,
+    value,
 };
 
 /// All that the log says, folded. The same log gives the same state, bit for bit, on any machine.
@@ -25,6 +27,11 @@ pub struct State {
     pub(crate) size: u64,
     pub(crate) t: u64,
     pub(crate) accounts: BTreeMap<AccountId, PublicKey>,
+    /// Every key that an account named after the one that opened it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) keys: BTreeMap<PublicKey, AccountId>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) recovery: BTreeMap<AccountId, PublicKey>,
     #[serde(with = "by_actor")]
     pub(crate) nonces: BTreeMap<(AccountId, Nonce), Accepted>,
     pub(crate) references: BTreeSet<Code>,
@@ -62,6 +69,8 @@ impl State {
             size: 0,
             t: 0,
             accounts: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            recovery: BTreeMap::new(),
             nonces: BTreeMap::new(),
             references: BTreeSet::new(),
             balances: Balances::default(),
@@ -95,7 +104,7 @@ impl State {
         self.t
     }
 
-    /// Every account and its key.
+    /// Every account and its present key.
     pub fn accounts(&self) -> &BTreeMap<AccountId, PublicKey> {
         &self.accounts
     }
@@ -191,6 +200,10 @@ impl State {
             Command::OpenAccount { key } => {
                 self.accounts.insert(actor.clone(), *key);
             }
+            Command::RotateKey { key, .. } | Command::RecoverKey { key, .. } => {
+                key::apply(self, actor, key, Purpose::Sign);
+            }
+            Command::SetRecovery { key, .. } => key::apply(self, actor, key, Purpose::Recover),
             Command::Deposit { reference, .. } | Command::Withdraw { reference, .. } => {
                 self.references.insert(reference.clone());
             }
@@ -278,6 +291,9 @@ fn apply_in(net: &mut Datanet, seq: u64, actor: &AccountId, command: &Command) {
         Command::Publish { name, table, .. } => publish::apply(net, seq, name, table),
         Command::Found { .. }
         | Command::OpenAccount { .. }
+        | Command::RotateKey { .. }
+        | Command::SetRecovery { .. }
+        | Command::RecoverKey { .. }
         | Command::Deposit { .. }
         | Command::Withdraw { .. }
         | Command::CreateDatanet { .. } => {}

@@ -33,7 +33,7 @@ pub struct Restored {
 pub fn backup(home: &Home, dir: &Path, size: Option<u64>) -> Result<Transferred> {
     let copy = home.prepare_backup(dir)?;
     let transferred = transfer(home, &copy, size)?;
-    copy.settle_backup()?;
+    copy.settle_backup(home)?;
     Ok(transferred)
 }
 

@@ -3,22 +3,21 @@
 //! ```text
 //! assay.toml         origin of the log; where log, tables and public files are, if not here; [witness] policy = "FILE"
 //!                    where witnesses must cosign
-//! keys/NAME.key      one Ed25519 seed each, readable by the owner only
+//! keys/NAME.key      one Ed25519 seed each, readable by the owner only; NAME.new until the log holds that it replaces NAME.key
 //! private/           event store, vault of records, every table
 //! public/            what a stranger gets: checkpoint, tiles, tables
 //! reports/           pages to look at
 //! receipts/          what opens the commitments of those who contribute or ask from here; for their owner only
 //! ```
 
+mod keys;
 mod places;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use assay_ledger::limits::ORIGIN_BYTES_MAX;
-use assay_store::files::open_to_others;
 use assay_tlog::Policy;
-use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{NodeError, Result};
@@ -199,61 +198,6 @@ impl Home {
     fn keys(&self) -> PathBuf {
         self.dir.join("keys")
     }
-
-    fn key_path(&self, name: &str) -> Result<PathBuf> {
-        let plain = !name.is_empty()
-            && name.len() <= 64
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        match plain {
-            true => Ok(self.keys().join(format!("{name}.key"))),
-            false => Err(NodeError::invalid(format!("{name:?} is no name for a key"))
-                .hint("use 1 to 64 letters, digits, - and _")),
-        }
-    }
-
-    /// Makes a key of this name; refuses to overwrite one.
-    pub fn create_key(&self, name: &str) -> Result<SigningKey> {
-        let path = self.key_path(name)?;
-        let key = SigningKey::from_bytes(&random()?);
-        write_new(&path, format!("{}\n", hex::encode(key.to_bytes())).as_bytes(), 0o600)?;
-        Ok(key)
-    }
-
-    /// The key of this name.
-    pub fn key(&self, name: &str) -> Result<SigningKey> {
-        let path = self.key_path(name)?;
-        let text = fs::read_to_string(&path)
-            .map_err(|e| NodeError::file(&path, &e).hint(format!("make it with `assay key new {name}`")))?;
-        let mut seed = [0; 32];
-        // The message names the file and never its content.
-        hex::decode_to_slice(text.trim(), &mut seed)
-            .map_err(|_| NodeError::invalid(format!("{} holds no key", path.display())))?;
-        Ok(SigningKey::from_bytes(&seed))
-    }
-
-    /// The key of this name, made now if it is not there.
-    pub fn key_or_new(&self, name: &str) -> Result<SigningKey> {
-        match self.key_path(name)?.exists() {
-            true => self.key(name),
-            false => self.create_key(name),
-        }
-    }
-
-    /// Files of keys that others than their owner may read.
-    pub fn exposed_keys(&self) -> Result<Vec<PathBuf>> {
-        let files = self.key_names()?.into_iter().map(|name| self.keys().join(format!("{name}.key")));
-        Ok(files.filter(|file| open_to_others(file)).collect())
-    }
-
-    /// Names of all keys, sorted.
-    pub fn key_names(&self) -> Result<Vec<String>> {
-        let folder = self.keys();
-        let entries = fs::read_dir(&folder).map_err(|e| NodeError::file(&folder, &e))?;
-        let name = |e: fs::DirEntry| e.file_name().to_str()?.strip_suffix(".key").map(str::to_owned);
-        let mut names: Vec<String> = entries.flatten().filter_map(name).collect();
-        names.sort();
-        Ok(names)
-    }
 }
 
 /// An origin is a line of its own in every checkpoint: short, printable, without spaces or `+`.
@@ -321,28 +265,5 @@ mod tests {
         assert_eq!(Home::init(&path, None).unwrap_err().kind, crate::error::Kind::Refused);
         assert!(opened.create_key(OPERATOR).is_err());
         assert_eq!(opened.key_names().unwrap(), ["log", "operator"]);
-    }
-
-    #[test]
-    fn names_of_keys_cannot_leave_the_folder() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::init(&dir.path().join("home"), None).unwrap();
-        for name in ["../x", "", "a/b", ".", "x y"] {
-            assert!(home.key_or_new(name).is_err(), "{name:?}");
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn keys_are_for_their_owner_only() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::init(&dir.path().join("home"), None).unwrap();
-        let mode = fs::metadata(home.key_path(OPERATOR).unwrap()).unwrap().permissions().mode();
-        assert_eq!(mode & 0o077, 0);
-        assert!(home.exposed_keys().unwrap().is_empty());
-        let path = home.key_path(LOG).unwrap();
-        owner_only(&path, 0o640).unwrap();
-        assert_eq!(home.exposed_keys().unwrap(), [path]);
     }
 }

@@ -77,7 +77,7 @@ impl Ground {
 /// A running node.
 pub struct Node {
     home: Home,
-    operator: SigningKey,
+    pub(crate) operator: SigningKey,
     pub(crate) log_key: SignerKey,
     pub(crate) events: EventStore,
     pub(crate) vault: Vault,
@@ -121,9 +121,10 @@ impl Node {
     /// The same on other ground than the home names.
     pub fn open_on(home: Home, ground: Ground) -> Result<Self> {
         let Ground { events, vault, tables, public, clock } = ground;
+        let (state, imaged) = load(&events, home.origin())?;
+        home.take_up_keys(&state)?;
         let operator = home.key(OPERATOR)?;
         let log_key = SignerKey::from_seed(home.origin(), &home.key(LOG)?.to_bytes())?;
-        let (state, imaged) = load(&events, home.origin())?;
         let mut node = Self {
             operator,
             log_key,
@@ -203,6 +204,11 @@ impl Node {
         Ok(&shown.note)
     }
 
+    /// The account that `key` acts for, or the one that it opens.
+    pub fn account_of(&self, key: &SigningKey) -> AccountId {
+        self.state.account_of(&PublicKey::from(key))
+    }
+
     /// Signs `command` as the holder of `key`, for this log, with a fresh nonce.
     pub fn sign(&self, key: &SigningKey, command: Command) -> Result<Signed> {
         self.sign_with(key, Nonce(random()?), command)
@@ -210,7 +216,7 @@ impl Node {
 
     /// The same with a nonce of the caller's: sent again after a crash, the same command gets its first answer.
     pub fn sign_with(&self, key: &SigningKey, nonce: Nonce, command: Command) -> Result<Signed> {
-        let (origin, actor) = (self.home.origin().to_owned(), AccountId::of(&PublicKey::from(key)));
+        let (origin, actor) = (self.home.origin().to_owned(), self.account_of(key));
         Ok(Intent { origin, actor, nonce, command }.sign(key)?)
     }
 
@@ -222,7 +228,7 @@ impl Node {
 
     /// Opens the account of `key` if it is not open; its name.
     pub fn account(&mut self, key: &SigningKey) -> Result<AccountId> {
-        let account = AccountId::of(&PublicKey::from(key));
+        let account = self.account_of(key);
         if !self.state.accounts().contains_key(&account) {
             self.act(key, Command::OpenAccount { key: PublicKey::from(key) })?;
         }
@@ -334,8 +340,10 @@ impl Node {
     }
 
     /// The place of a command, and the events to append for it: none if the log has them already.
-    fn decided(&self, signed: &Signed, checked: bool) -> Result<(u64, Vec<Event>)> {
-        let decide = if checked { decide_verified } else { decide };
+    fn decided(&self, signed: &Signed, checked: Option<PublicKey>) -> Result<(u64, Vec<Event>)> {
+        // A command before it in the batch may have replaced the key.
+        let holds = checked.is_some() && checked == signer(&self.state, signed).ok();
+        let decide = if holds { decide_verified } else { decide };
         match decide(&self.state, self.now(), signed) {
             Ok(events) => {
                 self.require_tables(&signed.intent.command)?;
@@ -386,12 +394,12 @@ fn fold(state: &mut State, events: &EventStore) -> Result<u64> {
     Ok(state.size() - before)
 }
 
-/// Which commands of a batch are signed by their actor, for those whose accounts are open before it. The others are
-/// checked when their turn comes; an account's key never changes.
-fn check_signatures(state: &State, batch: &[Signed]) -> Vec<bool> {
-    let check = |signed: &Signed| signer(state, signed).is_ok_and(|key| signed.verify(&key));
+/// The key that signed each command of a batch, where it is the one that had to before the batch. The others are checked
+/// when their turn comes.
+fn check_signatures(state: &State, batch: &[Signed]) -> Vec<Option<PublicKey>> {
+    let check = |signed: &Signed| signer(state, signed).ok().filter(|key| signed.verify(key));
     match batch.len() < THREADED_BATCH {
-        true => vec![false; batch.len()],
+        true => vec![None; batch.len()],
         false => batch.par_iter().map(check).collect(),
     }
 }

@@ -10,7 +10,7 @@ use assay_kernels::Mat;
 use assay_learn::data::{Features, Target};
 use assay_ledger::command::{Command, Share};
 use assay_ledger::commit::{Content, Salt};
-use assay_ledger::ids::{AccountId, DatanetId, Digest, Nonce, PublicKey};
+use assay_ledger::ids::{AccountId, DatanetId, Digest, Nonce};
 use assay_ledger::limits::{ANSWER_SHARES_MAX, PPM};
 use assay_ledger::work::{Work, work};
 use ed25519_dalek::SigningKey;
@@ -331,8 +331,8 @@ impl Node {
     pub fn answered(&self, query: u64) -> Result<Option<Answered>> {
         let Some(bytes) = self.vault.reader().get_private(&answer_name(query))? else { return Ok(None) };
         let kept: Kept = serde_json::from_slice(&bytes)?;
-        let operator = AccountId::of(&PublicKey::from(self.operator()));
-        let accepted = self.state().accepted(&operator, &kept.nonce);
+        let operator = self.state().operator();
+        let accepted = operator.and_then(|operator| self.state().accepted(operator, &kept.nonce));
         Ok(accepted.map(|accepted| Answered { entry: accepted.seq, ..kept.answer }))
     }
 

@@ -273,18 +273,23 @@ impl Walk {
         let seq = self.counts.entries;
         let broken = |what: String| broken(&bundle.tile.path(), what);
         let event = codec::decode(entry).map_err(|e| broken(format!("entry {seq}: {e}")))?;
+        // Whoever signs is named by the state before the entry, which may replace a key.
+        let key = match &event.cause {
+            Cause::Command(signed) => Some(signer(self.replay.state(), signed)),
+            Cause::Earlier(_) => None,
+        };
         self.replay.push(&event).map_err(|mismatch| broken(mismatch.to_string()))?;
         self.tables.check(&event, self.replay.state(), folder)?;
         self.count(&event);
-        if let Cause::Command(signed) = event.cause {
-            let key = signer(self.replay.state(), &signed).map_err(|e| broken(e.to_string()))?;
+        if let (Cause::Command(signed), Some(key)) = (event.cause, key) {
+            let key = key.map_err(|e| broken(e.to_string()))?;
             self.unchecked.push(Unchecked { seq, key, signed });
         }
         let full = self.writer.append(entry).map_err(|e| broken(e.to_string()))?;
         self.compare(full, bundle, folder)
     }
 
-    /// An account's key never changes: signatures can be checked later than the commands were followed.
+    /// Signatures are checked later than the commands were followed, each with the key of its time.
     fn check_signatures(&mut self, size: u64) -> Result<()> {
         let forged = self.unchecked.par_iter().filter(|u| !u.signed.verify(&u.key)).min_by_key(|u| u.seq);
         if let Some(Unchecked { seq, signed, .. }) = forged {

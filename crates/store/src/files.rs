@@ -14,18 +14,48 @@ use crate::StoreError;
 /// Longest relative path of a public file, in bytes.
 pub const PATH_BYTES_MAX: usize = 512;
 
+/// Mode of files that a web server serves.
+const PUBLIC: u32 = 0o644;
+/// Mode of files that are for their owner only.
+const SECRET: u32 = 0o600;
+
 /// Replaces the file at `path` by `bytes`, durably and in one step. Missing folders are created.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let (staged, folder) = stage(path, bytes)?;
+    write_staged(path, bytes, PUBLIC)
+}
+
+/// [`write_atomic`] of a file for its owner only.
+pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    write_staged(path, bytes, SECRET)
+}
+
+fn write_staged(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    let (staged, folder) = stage(path, bytes, mode)?;
     staged.persist(path).map_err(|error| StoreError::io("rename a file to", path)(error.error))?;
     sync_folder(&folder)
+}
+
+/// Writes a file for its owner only, durably; `false`, and nothing is written, where there is one already.
+pub fn create_secret(path: &Path, bytes: &[u8]) -> Result<bool, StoreError> {
+    let (staged, folder) = stage(path, bytes, SECRET)?;
+    match staged.persist_noclobber(path) {
+        Ok(_) => sync_folder(&folder).map(|()| true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(StoreError::io("rename a file to", path)(error.error)),
+    }
+}
+
+/// Renames a file durably; one that has the new name already is gone.
+pub fn replace(from: &Path, to: &Path) -> Result<(), StoreError> {
+    fs::rename(from, to).map_err(StoreError::io("rename", from))?;
+    sync_folder(&parent(to)?)
 }
 
 /// Writes a file that never changes. Returns `true` if it was written and `false` if it was there already with
 /// equal bytes; any other content is a [`StoreError::Conflict`] and is left as it was.
 pub fn write_once(path: &Path, bytes: &[u8]) -> Result<bool, StoreError> {
     if !path.exists() {
-        let (staged, folder) = stage(path, bytes)?;
+        let (staged, folder) = stage(path, bytes, PUBLIC)?;
         match staged.persist_noclobber(path) {
             Ok(_) => return sync_folder(&folder).map(|()| true),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -98,14 +128,15 @@ fn parent(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// A durable temporary file beside `path`, and the folder of both.
-fn stage(path: &Path, bytes: &[u8]) -> Result<(NamedTempFile, PathBuf), StoreError> {
+fn stage(path: &Path, bytes: &[u8], mode: u32) -> Result<(NamedTempFile, PathBuf), StoreError> {
     let folder = parent(path)?;
     create_folder(&folder)?;
     let mut builder = Builder::new();
     builder.prefix(".tmp-");
-    // The default of a temporary file is readable by its owner only; these files are served by a web server.
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode;
     let mut staged =
         builder.tempfile_in(&folder).map_err(StoreError::io("create a temporary file in", &folder))?;
     staged

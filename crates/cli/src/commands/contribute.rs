@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
         .collect();
     let document = json!({
         "datanet": net,
-        "account": super::session::account_of(&key),
+        "account": session.node.account_of(&key),
         "records": rows.records.len(),
         "masked": masked,
         "contributions": parts,

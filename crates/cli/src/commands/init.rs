@@ -7,7 +7,6 @@ use assay_node::{Home, Node};
 use serde_json::json;
 
 use super::Said;
-use super::session::account_of;
 use crate::output::Failure;
 
 const EXAMPLES: &str = "\
@@ -36,7 +35,7 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
     let node = Node::found(home)?;
     let dir =
         fs::canonicalize(&args.dir).map_err(|e| Failure::failed(format!("{}: {e}", args.dir.display())))?;
-    let (public, operator) = (dir.join("public"), account_of(node.operator()));
+    let (public, operator) = (dir.join("public"), node.account_of(node.operator()));
     let words = format!(
         "The log {origin} is founded in {dir}.\n\
          operator  {operator}\n\

@@ -154,6 +154,9 @@ fn in_words(session: &Session, command: &Command) -> String {
     let bits = |micro: &i64| format!("{} bits", signed(*micro as f64 / 1e6, 3));
     match command {
         Command::Found { .. } | Command::OpenAccount { .. } => String::new(),
+        Command::RotateKey { key, .. }
+        | Command::SetRecovery { key, .. }
+        | Command::RecoverKey { key, .. } => key.to_string(),
         Command::Deposit { account, amount, reference } => {
             format!("{} OPEN to {} ({reference})", open(amount.units()), session.name(account))
         }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use assay_ledger::ids::{AccountId, DatanetId, PublicKey};
+use assay_ledger::ids::{AccountId, DatanetId};
 use assay_node::{Home, LOG, Node, NodeError};
 use ed25519_dalek::SigningKey;
 
-use crate::output::{Failure, warn_exposed};
+use crate::output::{Failure, warn_if_exposed};
 
 /// Flags that every command of a node has.
 #[derive(clap::Args)]
@@ -38,18 +38,14 @@ fn home(dir: Option<&PathBuf>) -> Result<Home, Failure> {
             .hint("give --home DIR or set ASSAY_HOME; `assay init DIR` makes a home")
     })?;
     let home = Home::open(dir)?;
-    home.exposed_keys()?.iter().for_each(|file| warn_exposed(file));
+    home.key_files()?.iter().for_each(|file| warn_if_exposed(file));
     Ok(home)
 }
 
-/// Accounts of the keys in a home. The key that signs checkpoints opens none.
-pub(super) fn accounts(home: &Home) -> Result<BTreeMap<AccountId, String>, Failure> {
-    let names = home.key_names()?.into_iter().filter(|name| name != LOG);
-    names.map(|name| Ok((account_of(&home.key(&name)?), name))).collect()
-}
-
-pub(super) fn account_of(key: &SigningKey) -> AccountId {
-    AccountId::of(&PublicKey::from(key))
+/// Accounts of the keys beside a node. The key that signs checkpoints opens none.
+fn names(node: &Node) -> Result<BTreeMap<AccountId, String>, Failure> {
+    let names = node.home().key_names()?.into_iter().filter(|name| name != LOG);
+    names.map(|name| Ok((node.account_of(&node.home().key(&name)?), name))).collect()
 }
 
 /// An open node and the names of the keys beside it.
@@ -61,9 +57,9 @@ pub(crate) struct Session {
 impl Session {
     /// Opens the node of a home.
     pub(crate) fn open(dir: Option<&PathBuf>) -> Result<Self, Failure> {
-        let home = home(dir)?;
-        let names = accounts(&home)?;
-        Ok(Self { node: Node::open(home)?, names })
+        let node = Node::open(home(dir)?)?;
+        let names = names(&node)?;
+        Ok(Self { node, names })
     }
 
     /// The key to act with.
@@ -78,7 +74,7 @@ impl Session {
     pub(super) fn key_or_new(&mut self, name: &str) -> Result<SigningKey, Failure> {
         if !self.names.values().any(|known| known == name) {
             let key = new_key(self.node.home(), name)?;
-            self.names.insert(account_of(&key), name.to_owned());
+            self.names.insert(self.node.account_of(&key), name.to_owned());
         }
         self.key(name)
     }

@@ -85,7 +85,7 @@ fn take_back(args: &Args) -> Result<Said, Failure> {
     let net = session.net(args.net.as_deref())?;
     let key = session.key(&args.actor)?;
     let contributions = match args.all_records {
-        true => all_of(&session, &net, &super::session::account_of(&key))?,
+        true => all_of(&session, &net, &session.node.account_of(&key))?,
         false => args.records.clone(),
     };
     let mut taken = Vec::with_capacity(contributions.len());

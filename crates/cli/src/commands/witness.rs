@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use assay_store::files::open_to_others;
 use assay_tlog::VerifierKey;
 use assay_web::text::plural_of;
 use assay_witness::{Witness, WitnessError, WitnessedLog};
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Said;
 use super::verify::log_key;
-use crate::output::{Failure, print, warn_exposed};
+use crate::output::{Failure, print, warn_if_exposed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,9 +86,7 @@ impl At {
     fn open(&self) -> Result<Witness, Failure> {
         let home = self.home()?;
         let key = home.join(assay_witness::KEY_FILE);
-        if open_to_others(&key) {
-            warn_exposed(&key);
-        }
+        warn_if_exposed(&key);
         Witness::open(home).map_err(failure)
     }
 }

@@ -33,7 +33,7 @@ fn the_walk_runs_as_it_is_written() {
         world.says(line.trim());
         ran += 1;
     }
-    assert_eq!(ran, 32);
+    assert_eq!(ran, 35);
 }
 
 #[test]

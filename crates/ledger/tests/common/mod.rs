@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use assay_ledger::amount::{Amount, Place};
 use assay_ledger::command::{Benchmark, Command, Intent, Score, Share, Signed, ValueRow};
 use assay_ledger::datanet::Contribution;
-use assay_ledger::decide::decide;
+use assay_ledger::decide::{decide, signer};
 use assay_ledger::event::Event;
-use assay_ledger::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey, TableRef};
+use assay_ledger::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey, Signature, TableRef};
+use assay_ledger::key::{Claim, Purpose};
 use assay_ledger::refusal::Refusal;
 use assay_ledger::state::State;
 use ed25519_dalek::SigningKey;
@@ -24,6 +25,8 @@ pub struct World {
     pub log: Vec<Event>,
     pub t: u64,
     nonces: u64,
+    /// Keys that were drawn after the first of each actor.
+    drawn: BTreeMap<PublicKey, SigningKey>,
 }
 
 pub fn key(actor: u8) -> SigningKey {
@@ -41,6 +44,27 @@ pub fn account(actor: u8) -> AccountId {
 pub fn found() -> Command {
     let log_key = assay_tlog::SignerKey::from_seed(ORIGIN, &[99; 32]).unwrap();
     Command::Found { key: public(OPERATOR), log_key: log_key.verifier().to_string() }
+}
+
+/// A new key for the account, and what its holder signs.
+fn claimed(actor: u8, new: &SigningKey, purpose: Purpose) -> (PublicKey, Signature) {
+    let claim = Claim { origin: ORIGIN, account: &account(actor), purpose };
+    (PublicKey::from(new), claim.sign(new).unwrap())
+}
+
+pub fn rotate(actor: u8, new: &SigningKey) -> Command {
+    let (key, proof) = claimed(actor, new, Purpose::Sign);
+    Command::RotateKey { key, proof }
+}
+
+pub fn set_recovery(actor: u8, new: &SigningKey) -> Command {
+    let (key, proof) = claimed(actor, new, Purpose::Recover);
+    Command::SetRecovery { key, proof }
+}
+
+pub fn recover(actor: u8, new: &SigningKey) -> Command {
+    let (key, proof) = claimed(actor, new, Purpose::Sign);
+    Command::RecoverKey { key, proof }
 }
 
 pub fn user(actor: u8) -> Place {
@@ -229,7 +253,13 @@ impl Default for World {
 
 impl World {
     pub fn new() -> Self {
-        Self { state: State::new(ORIGIN), log: Vec::new(), t: 1_700_000_000_000, nonces: 0 }
+        Self {
+            state: State::new(ORIGIN),
+            log: Vec::new(),
+            t: 1_700_000_000_000,
+            nonces: 0,
+            drawn: BTreeMap::new(),
+        }
     }
 
     /// Founded, with accounts 1 to `actors` that hold `money` each.
@@ -264,7 +294,24 @@ impl World {
         nonce[8..].copy_from_slice(&self.nonces.to_be_bytes());
         let intent =
             Intent { origin: ORIGIN.to_owned(), actor: account(actor), nonce: Nonce(nonce), command };
-        intent.sign(&key(actor)).unwrap()
+        self.sign_intent(actor, intent)
+    }
+
+    /// Signs with the key that must, or with the actor's first one where there is none.
+    pub fn sign_intent(&self, actor: u8, intent: Intent) -> Signed {
+        let unsigned = Signed { intent, signature: Signature([0; 64]) };
+        let public = signer(&self.state, &unsigned).ok();
+        let drawn = public.and_then(|public| self.drawn.get(&public));
+        unsigned.intent.sign(drawn.unwrap_or(&key(actor))).unwrap()
+    }
+
+    /// A key that nobody has had.
+    pub fn draw(&mut self) -> SigningKey {
+        let mut seed = [0xfe; 32];
+        seed[..8].copy_from_slice(&(self.drawn.len() as u64).to_be_bytes());
+        let drawn = SigningKey::from_bytes(&seed);
+        self.drawn.insert(PublicKey::from(&drawn), drawn.clone());
+        drawn
     }
 
     /// Decides and applies; the place of the command.

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use assay_store::files::write_atomic;
+use assay_store::files::{replace, write_atomic};
 
 use super::{CONFIG, Config, Home, in_words, owner_only};
 use crate::error::{NodeError, Result};
@@ -112,16 +112,15 @@ impl Home {
         self.rename(PART, CONFIG)
     }
 
-    /// Makes a prepared folder a backup.
-    pub(crate) fn settle_backup(&self) -> Result<()> {
+    /// Makes a prepared folder a backup of `home`, with the keys as they are now: one may have been replaced since, by an entry
+    /// that the backup holds.
+    pub(crate) fn settle_backup(&self, home: &Self) -> Result<()> {
+        copy_files(&home.keys(), &self.keys())?;
         self.rename(BACKUP_PART, BACKUP)
     }
 
     fn rename(&self, part: &str, whole: &str) -> Result<()> {
-        let from = self.dir.join(part);
-        fs::rename(&from, self.dir.join(whole)).map_err(|e| NodeError::file(&from, &e))?;
-        let folder = fs::File::open(&self.dir).and_then(|folder| folder.sync_all());
-        folder.map_err(|e| NodeError::file(&self.dir, &e))
+        Ok(replace(&self.dir.join(part), &self.dir.join(whole))?)
     }
 
     /// Closes this home for ever in favour of another one; a home that stays where it is has nothing to close.

@@ -6,11 +6,13 @@ use assay_ledger::amount::Amount;
 use assay_ledger::command::{Benchmark, Command, Role, Score, Share, ValueRow};
 use assay_ledger::datanet::Datanet;
 use assay_ledger::ids::{AccountId, Code, DatanetId, Digest, PublicKey, TableRef};
+use assay_ledger::key::{Claim, Purpose};
 use assay_ledger::state::State;
 use ed25519_dalek::SigningKey;
 
 use crate::machine::Dice;
 
+pub(crate) const ORIGIN: &str = "example.org/simulated";
 /// Who founded the log; 1 to `ACTORS` are anyone.
 pub(crate) const OPERATOR: u8 = 0;
 pub(crate) const ACTORS: u8 = 6;
@@ -26,6 +28,24 @@ pub(crate) struct Wish {
 
 pub(crate) fn key(actor: u8) -> SigningKey {
     SigningKey::from_bytes(&[actor + 1; 32])
+}
+
+/// The key that the command of this number may name, as another one for its account.
+pub(crate) fn fresh_key(serial: u64) -> SigningKey {
+    let mut seed = [0xfe; 32];
+    seed[..8].copy_from_slice(&serial.to_be_bytes());
+    SigningKey::from_bytes(&seed)
+}
+
+/// Another key for an account, to sign with or to recover it with.
+fn rekey(dice: &mut Dice, actor: u8, new: &SigningKey) -> Command {
+    let (key, account) = (PublicKey::from(new), account(actor));
+    let proof = |purpose| Claim { origin: ORIGIN, account: &account, purpose }.sign(new).unwrap();
+    match dice.below(3) {
+        0 => Command::RotateKey { key, proof: proof(Purpose::Sign) },
+        1 => Command::SetRecovery { key, proof: proof(Purpose::Recover) },
+        _ => Command::RecoverKey { key, proof: proof(Purpose::Sign) },
+    }
 }
 
 pub(crate) fn account(actor: u8) -> AccountId {
@@ -46,6 +66,10 @@ pub(crate) fn wish(dice: &mut Dice, state: &State, serial: u64) -> Option<Wish> 
     let actor = 1 + dice.below(ACTORS.into()) as u8;
     if !state.accounts().contains_key(&account(actor)) {
         return plain(actor, Command::OpenAccount { key: PublicKey::from(&key(actor)) });
+    }
+    if dice.one_in(15) {
+        let actor = dice.below(u64::from(ACTORS) + 1) as u8;
+        return plain(actor, rekey(dice, actor, &fresh_key(serial)));
     }
     match dice.below(10) {
         0 | 1 => {

@@ -1,24 +1,27 @@
 //! A world: one node on simulated stores, those who use it, and somebody who starts it again.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
 use assay_ledger::amount::Amount;
 use assay_ledger::codec;
 use assay_ledger::command::{Command, Intent, Signed};
+use assay_ledger::decide::signer;
 use assay_ledger::event::{Cause, Event};
-use assay_ledger::ids::{Nonce, PublicKey};
+use assay_ledger::ids::{Nonce, PublicKey, Signature};
+use assay_ledger::state::State;
 use assay_node::{Ground, Home, Kind, LOG, Node, NodeError, OPERATOR as OPERATOR_KEY, Trust, Wanted};
 use assay_store::{EventStore, PublicFiles, TableStore, Vault};
 use assay_tlog::SignerKey;
+use ed25519_dalek::SigningKey;
 
 use crate::disk::{Careless, Disk};
 use crate::machine::{Broken, Dice, Inner, Machine, Met, require};
 use crate::objects::{Bucket, Owner};
 use crate::seen::Seen;
-use crate::wishes::{self, OPERATOR, Wish, wish};
+use crate::wishes::{self, OPERATOR, ORIGIN, Wish, wish};
 
-const ORIGIN: &str = "example.org/simulated";
 /// The first of January 2026.
 const BEGIN_MS: u64 = 1_767_225_600_000;
 const LOG_SEED: [u8; 32] = [99; 32];
@@ -48,6 +51,8 @@ pub(crate) struct World {
     pub(crate) seen: Seen,
     sent: Vec<Sent>,
     serial: u64,
+    /// Keys that accounts may have after their first.
+    keys: BTreeMap<PublicKey, SigningKey>,
     /// Steps until a full disk has room again.
     full_for: u64,
     /// Times that the public folder was moved away because a file in it was damaged.
@@ -71,6 +76,7 @@ impl World {
             seen: Seen::new(ORIGIN, log_key.verifier().clone()),
             sent: Vec::new(),
             serial: 0,
+            keys: BTreeMap::new(),
             full_for: 0,
             remade: 0,
             torn: 0,
@@ -120,6 +126,7 @@ impl World {
             entries: self.seen.size(),
             crashes: inner.crashes,
             remade: self.remade,
+            rekeyed: (0..=wishes::ACTORS).filter(|actor| is_rekeyed(state, *actor)).count() as u64,
             simulated_ms: state.t() - BEGIN_MS,
             met: inner.met.clone(),
         })
@@ -146,9 +153,19 @@ impl World {
 
     fn send(&mut self, wish: Wish) {
         let nonce = Nonce(u128::from(self.serial).to_be_bytes());
+        let fresh = wishes::fresh_key(self.serial);
+        self.keys.insert(PublicKey::from(&fresh), fresh);
         self.serial += 1;
-        let signed = sign(wish.actor, nonce, wish.command);
+        let signed = self.sign(wish.actor, nonce, wish.command);
         self.sent.push(Sent { signed, files: wish.files, answer: None });
+    }
+
+    /// Signs with the key that must sign by what was seen so far, or with the actor's first one.
+    fn sign(&self, actor: u8, nonce: Nonce, command: Command) -> Signed {
+        let unsigned = Signed { intent: intent(actor, nonce, command), signature: Signature([0; 64]) };
+        let key = signer(self.seen.replay.state(), &unsigned).ok();
+        let key = key.and_then(|key| self.keys.get(&key).cloned());
+        unsigned.intent.sign(&key.unwrap_or_else(|| wishes::key(actor))).unwrap()
     }
 
     /// Sends some of what is on its way in any order, some of it again, and some nonces with other commands.
@@ -170,7 +187,26 @@ impl World {
             }
         }
         self.submit(&batch)?;
-        if self.dice.one_in(6) { self.submit_conflicting() } else { Ok(()) }
+        match self.dice.below(12) {
+            0 | 1 => self.submit_conflicting(),
+            2 => self.submit_by_replaced_key(),
+            _ => Ok(()),
+        }
+    }
+
+    /// A command that is signed by a key which its account has no more.
+    fn submit_by_replaced_key(&mut self) -> Result<(), Broken> {
+        let state = self.seen.replay.state();
+        let rekeyed = (0..=wishes::ACTORS).filter(|actor| is_rekeyed(state, *actor));
+        let Some(actor) = self.dice.pick(rekeyed) else { return Ok(()) };
+        let reference = format!("stolen-{}", self.serial).parse().unwrap();
+        let command = Command::Withdraw { amount: Amount::new(1).unwrap(), reference };
+        let nonce = Nonce((u128::MAX - u128::from(self.serial)).to_be_bytes());
+        let stolen = intent(actor, nonce, command).sign(&wishes::key(actor)).unwrap();
+        for answer in self.ask(vec![stolen])? {
+            require(answer.is_err(), || format!("a key that actor {actor} has no more was taken"))?;
+        }
+        Ok(())
     }
 
     /// Sends everything once more.
@@ -194,7 +230,7 @@ impl World {
                 (Ok(seq), Some(first)) => {
                     require(seq == first, || format!("answered with {first}, and then with {seq}"))?;
                 }
-                (Err(error), Some(first)) if error.kind == Kind::Refused => {
+                (Err(error), Some(first)) if matches!(error.kind, Kind::Refused | Kind::Invalid) => {
                     return Err(Broken(format!("answered with {first}, and then refused: {error}")));
                 }
                 (Err(_), _) => continue,
@@ -210,12 +246,12 @@ impl World {
         let Some(sent) = self.dice.pick(self.sent.iter().filter(|sent| sent.answer.is_some())) else {
             return Ok(());
         };
-        let intent = &sent.signed.intent;
-        let actor = (0..=wishes::ACTORS).find(|actor| wishes::account(*actor) == intent.actor).unwrap();
+        let Intent { actor, nonce, .. } = &sent.signed.intent;
+        let (nonce, actor) = (*nonce, (0..=wishes::ACTORS).find(|n| wishes::account(*n) == *actor).unwrap());
         let amount = Amount::new(1).unwrap();
         let other =
             Command::Withdraw { amount, reference: format!("other-{}", self.serial).parse().unwrap() };
-        let other = sign(actor, intent.nonce, other);
+        let other = self.sign(actor, nonce, other);
         for answer in self.ask(vec![other])? {
             require(answer.is_err(), || "one nonce was taken for two commands".to_owned())?;
         }
@@ -380,9 +416,14 @@ fn settles(event: &Event) -> bool {
     }
 }
 
-fn sign(actor: u8, nonce: Nonce, command: Command) -> Signed {
-    let intent = Intent { origin: ORIGIN.to_owned(), actor: wishes::account(actor), nonce, command };
-    intent.sign(&wishes::key(actor)).unwrap()
+/// Whether an account has another key than its first.
+fn is_rekeyed(state: &State, actor: u8) -> bool {
+    let first = PublicKey::from(&wishes::key(actor));
+    state.accounts().get(&wishes::account(actor)).is_some_and(|now| *now != first)
+}
+
+fn intent(actor: u8, nonce: Nonce, command: Command) -> Intent {
+    Intent { origin: ORIGIN.to_owned(), actor: wishes::account(actor), nonce, command }
 }
 
 /// A home with fixed keys, whose stores are elsewhere.
@@ -403,6 +444,8 @@ pub(crate) struct Outcome {
     pub(crate) entries: u64,
     pub(crate) crashes: u64,
     pub(crate) remade: u64,
+    /// Accounts whose key was replaced.
+    pub(crate) rekeyed: u64,
     pub(crate) simulated_ms: u64,
     pub(crate) met: Met,
 }
