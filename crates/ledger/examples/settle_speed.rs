@@ -172,7 +172,12 @@ impl World {
 }
 
 fn ask() -> Command {
-    Command::Ask { datanet: net(), query: Digest([3; 32]), price_max: Amount::new(PRICE).unwrap() }
+    Command::Ask {
+        datanet: net(),
+        query: Digest([3; 32]),
+        price_max: Amount::new(PRICE).unwrap(),
+        hold_hours: None,
+    }
 }
 
 fn net() -> DatanetId {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
 use crate::ids::{Code, DatanetId};
-use crate::limits::{AMOUNT_MAX, CHARTER_BYTES_MAX, INTEGER_MAX, PPM};
+use crate::limits::{AMOUNT_MAX, CHARTER_BYTES_MAX, HOLD_HOURS_MAX, INTEGER_MAX, PPM};
 
 /// The rules of a datanet. `[task]`, `[gate]` and `[value]` are read by the stages that they steer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +83,20 @@ pub struct Split {
 pub struct QueryRules {
     /// Price of one answer.
     pub price: Amount,
+    /// Hours for which a price is held at least; whoever asks can take it back after the hours that they named.
+    #[serde(default = "usual_hold", skip_serializing_if = "is_usual_hold")]
+    pub hold_hours: u32,
+}
+
+/// A week: more than a node is down over a holiday, and what cards usually hold an authorisation for.
+const HOLD_HOURS: u32 = 168;
+
+fn usual_hold() -> u32 {
+    HOLD_HOURS
+}
+
+fn is_usual_hold(hours: &u32) -> bool {
+    *hours == HOLD_HOURS
 }
 
 /// What stands behind a record.
@@ -369,6 +383,10 @@ impl Charter {
             (self.title.chars().count() <= 200, "title is longer than 200 characters".to_owned()),
             (sum == u64::from(PPM), format!("[split] sums to {sum}, not to {PPM} parts per million")),
             (!self.query.price.is_zero(), "[query] price must be above zero".to_owned()),
+            (
+                (1..=HOLD_HOURS_MAX).contains(&self.query.hold_hours),
+                format!("[query] hold_hours must be 1 to {HOLD_HOURS_MAX}"),
+            ),
             (
                 matches!(task.kind.as_str(), "classification" | "regression"),
                 "[task] kind must be \"classification\" or \"regression\"".to_owned(),

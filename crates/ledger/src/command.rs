@@ -287,6 +287,10 @@ pub enum Command {
         query: Digest,
         /// The consumer refuses a higher price.
         price_max: Amount,
+        /// Hours for which the price is held, as many as the charter asks for or more; none, as in logs from before there
+        /// was this field, holds it until the question is answered or released.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold_hours: Option<u32>,
     },
     /// Operator: the answer, and who shaped it.
     Answer {
@@ -303,7 +307,7 @@ pub enum Command {
         /// Parts per million of the contributors' part, ascending by account; what is left of a million goes by value.
         shares: Vec<Share>,
     },
-    /// Operator: the question is not answered, the consumer gets the price back.
+    /// Operator, or the consumer when the hold has expired: the question is not answered, the consumer gets the price back.
     Release {
         /// Where.
         datanet: DatanetId,

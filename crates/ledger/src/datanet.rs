@@ -244,6 +244,16 @@ pub struct Query {
     pub query: Digest,
     /// What is held for it.
     pub price: Amount,
+    /// When the hold expires, milliseconds since 1970, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
+}
+
+impl Query {
+    /// Whether the hold has expired at time `t`: then the price can go back and nowhere else.
+    pub fn is_expired(&self, t: u64) -> bool {
+        self.expires.is_some_and(|expires| expires <= t)
+    }
 }
 
 /// Something published under its hash.

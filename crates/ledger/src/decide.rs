@@ -76,7 +76,7 @@ fn decide_canonical(state: &State, t: u64, signed: &Signed, bytes: &[u8]) -> Res
     require_field((state.t..=INTEGER_MAX).contains(&t), "t", || {
         format!("is {t}, and the last entry's time is {}; time never falls", state.t)
     })?;
-    let view = View { state, actor: &intent.actor, seq: state.size };
+    let view = View { state, actor: &intent.actor, seq: state.size, t };
     let events = events(&view, t, signed, outcomes(&view, &intent.command)?);
     // The command alone fits its entry if its canonical form does, so that most events need not be written to know.
     match events.as_slice() {
@@ -147,7 +147,9 @@ fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Vec
             audit::decide(view, net, *valuation, &found)
         }
         Command::Fund { amount, .. } => fund::decide(view, id, net, *amount),
-        Command::Ask { price_max, .. } => serve::decide_ask(view, id, net, *price_max),
+        Command::Ask { price_max, hold_hours, .. } => {
+            serve::decide_ask(view, id, net, *price_max, *hold_hours)
+        }
         Command::Answer { query, model, shares, .. } => {
             serve::decide_answer(view, id, net, *query, *model, shares)
         }
@@ -166,11 +168,12 @@ fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Vec
     Ok(vec![outcome])
 }
 
-/// What a stage sees when it decides: the state, who asks, and the place that the event will have.
+/// What a stage sees when it decides: the state, who asks, and the place and the time that the event will have.
 pub(crate) struct View<'a> {
     pub(crate) state: &'a State,
     pub(crate) actor: &'a AccountId,
     pub(crate) seq: u64,
+    pub(crate) t: u64,
 }
 
 impl<'a> View<'a> {

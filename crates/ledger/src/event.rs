@@ -15,7 +15,7 @@ pub struct Event {
     pub v: u32,
     /// Index in the log.
     pub seq: u64,
-    /// Sequencer's time, milliseconds since 1970, never falling. Nothing in the fold depends on it.
+    /// Sequencer's time, milliseconds since 1970, never falling. In the fold only holds depend on it.
     pub t: u64,
     /// Why it happened.
     pub cause: Cause,

@@ -29,6 +29,8 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const ORIGIN_BYTES_MAX: usize = 128;
 /// Bytes of the verifier key of a log's checkpoints.
 pub const LOG_KEY_BYTES_MAX: usize = 256;
+/// Hours for which a price can be held at most: a year.
+pub const HOLD_HOURS_MAX: u32 = 8_760;
 /// Scores on one model card.
 pub const SCORES_MAX: usize = 16;
 

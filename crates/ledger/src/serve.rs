@@ -1,13 +1,13 @@
 //! Serve: a question is paid for, answered, and its price divided.
 
 use crate::amount::{Amount, Place};
-use crate::charter::Split;
+use crate::charter::{QueryRules, Split};
 use crate::command::Share;
 use crate::datanet::{Datanet, Query, Roles};
 use crate::decide::View;
 use crate::event::Outcome;
 use crate::ids::{AccountId, DatanetId, Digest};
-use crate::limits::{ANSWER_SHARES_MAX, PPM};
+use crate::limits::{ANSWER_SHARES_MAX, HOLD_HOURS_MAX, INTEGER_MAX, PPM};
 use crate::refusal::{Refusal, require, require_field};
 use crate::split::{split, tie};
 
@@ -16,16 +16,33 @@ pub(crate) fn decide_ask(
     id: &DatanetId,
     net: &Datanet,
     price_max: Amount,
+    hold_hours: Option<u32>,
 ) -> Result<Outcome, Refusal> {
-    let price = net.charter.query.price;
+    let QueryRules { price, hold_hours: least } = net.charter.query;
+    let held = hold_hours.is_none_or(|hours| (least..=HOLD_HOURS_MAX).contains(&hours));
+    require_field(held, "hold_hours", || {
+        format!("must be {least} to {HOLD_HOURS_MAX}, by the charter of {id}")
+    })?;
     require(price <= price_max, || {
         Refusal::rule(format!("an answer costs {price} base units, and the most offered is {price_max}"))
     })?;
     view.spend(Place::Held(id.clone()), price)
 }
 
-pub(crate) fn apply_ask(net: &mut Datanet, seq: u64, consumer: &AccountId, query: &Digest) {
-    let open = Query { consumer: consumer.clone(), query: *query, price: net.charter.query.price };
+/// When a hold that begins at `t` expires, milliseconds.
+pub(crate) fn expiry(t: u64, hold_hours: Option<u32>) -> Option<u64> {
+    hold_hours.map(|hours| t.saturating_add(u64::from(hours) * 3_600_000).min(INTEGER_MAX))
+}
+
+pub(crate) fn apply_ask(
+    net: &mut Datanet,
+    seq: u64,
+    consumer: &AccountId,
+    query: &Digest,
+    expires: Option<u64>,
+) {
+    let price = net.charter.query.price;
+    let open = Query { consumer: consumer.clone(), query: *query, price, expires };
     net.queries.insert(seq, open);
     net.tally().asked += 1;
 }
@@ -39,7 +56,11 @@ pub(crate) fn decide_answer(
     shares: &[Share],
 ) -> Result<Outcome, Refusal> {
     view.require_operator()?;
-    let price = net.query(query)?.price;
+    let open = net.query(query)?;
+    let price = open.price;
+    require(!open.is_expired(view.t), || {
+        Refusal::rule(format!("the hold for question {query} has expired: its price can only go back"))
+    })?;
     let answering = net.model(model)?;
     require(answering.valuation.is_some(), || {
         Refusal::rule(format!("model {model} has no closed valuation: there is nothing to split by"))
@@ -136,8 +157,9 @@ pub(crate) fn decide_release(
     net: &Datanet,
     query: u64,
 ) -> Result<Outcome, Refusal> {
-    view.require_operator()?;
     let open = net.query(query)?;
+    let own = open.consumer == *view.actor && open.is_expired(view.t);
+    view.require_role(own || view.is_operator(), "the operator, and who asked once the hold has expired,")?;
     let back = Place::User(open.consumer.clone());
     Ok(Outcome::moving([(Place::Held(id.clone()), back, open.price)]))
 }

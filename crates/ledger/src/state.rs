@@ -12,6 +12,7 @@ use crate::datanet::{Datanet, Model, Valuation};
 use crate::event::{Cause, Event};
 use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey};
 use crate::key::Purpose;
+use crate::serve::expiry;
 use crate::{
     audit, contribute, datanet, fund, gate, key, publish, retract, review, serve, settle, snapshot, train,
     value,
@@ -160,7 +161,7 @@ impl State {
         }
         if let Cause::Command(signed) = &event.cause {
             self.accept(event.seq, &signed.intent);
-            self.apply_command(event.seq, &signed.intent);
+            self.apply_command(event.seq, event.t, &signed.intent);
         }
         if let Some((net, epoch)) = self.settlement(event) {
             settle::apply_outcome(net, epoch, &event.outcome);
@@ -189,7 +190,7 @@ impl State {
         Some((net, settling.epoch))
     }
 
-    fn apply_command(&mut self, seq: u64, intent: &Intent) {
+    fn apply_command(&mut self, seq: u64, t: u64, intent: &Intent) {
         let actor = &intent.actor;
         match &intent.command {
             Command::Found { key, log_key } => {
@@ -217,7 +218,7 @@ impl State {
                 let net = in_datanet.datanet().and_then(|datanet| self.datanets.get_mut(datanet));
                 debug_assert!(net.is_some(), "entry {seq} names a datanet that is not there");
                 if let Some(net) = net {
-                    apply_in(net, seq, actor, in_datanet);
+                    apply_in(net, seq, t, actor, in_datanet);
                 }
             }
         }
@@ -228,7 +229,7 @@ impl State {
 }
 
 /// What a command changes in its datanet.
-fn apply_in(net: &mut Datanet, seq: u64, actor: &AccountId, command: &Command) {
+fn apply_in(net: &mut Datanet, seq: u64, t: u64, actor: &AccountId, command: &Command) {
     match command {
         Command::Appoint { account, role, .. } => datanet::apply_appoint(net, account, *role),
         Command::Contribute { records, root, table, .. } => {
@@ -284,7 +285,9 @@ fn apply_in(net: &mut Datanet, seq: u64, actor: &AccountId, command: &Command) {
             audit::apply(net, *valuation, found);
         }
         Command::Fund { amount, .. } => fund::apply(net, *amount),
-        Command::Ask { query, .. } => serve::apply_ask(net, seq, actor, query),
+        Command::Ask { query, hold_hours, .. } => {
+            serve::apply_ask(net, seq, actor, query, expiry(t, *hold_hours));
+        }
         Command::Answer { query, .. } => serve::apply_answer(net, *query),
         Command::Release { query, .. } => serve::apply_release(net, *query),
         Command::Settle { epoch, .. } => settle::apply(net, seq, *epoch),

@@ -9,6 +9,7 @@ use crate::amount::{Amount, Place, Posting, Sum};
 use crate::command::Command;
 use crate::event::{Cause, Event, SettledRow};
 use crate::ids::{AccountId, DatanetId};
+use crate::serve::expiry;
 
 /// The statement of one account. Opening, received and given make closing, place by place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +28,19 @@ pub struct Statement {
     pub settled: Vec<SettledLine>,
     /// Sums by datanet and epoch, of what moved for a reason in a datanet.
     pub epochs: Vec<EpochTotals>,
+    /// Prices that are held at the end, by the place of their questions.
+    pub holds: BTreeMap<u64, Hold>,
+}
+
+/// A price that is held for a question which is not answered yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hold {
+    /// Where it was asked.
+    pub datanet: DatanetId,
+    /// The price.
+    pub amount: Amount,
+    /// From when on it can be taken back, milliseconds since 1970, if ever.
+    pub expires: Option<u64>,
 }
 
 /// What happened to one place.
@@ -158,6 +172,7 @@ impl StatementFold {
                 lines: Vec::new(),
                 settled: Vec::new(),
                 epochs: Vec::new(),
+                holds: BTreeMap::new(),
             },
             released: false,
             datanet: None,
@@ -184,6 +199,24 @@ impl StatementFold {
         }
         if phase == Ordering::Equal {
             self.settles(event);
+        }
+        if phase != Ordering::Greater {
+            self.holds(event);
+        }
+    }
+
+    fn holds(&mut self, event: &Event) {
+        let Cause::Command(signed) = &event.cause else { return };
+        match &signed.intent.command {
+            Command::Ask { datanet, hold_hours, .. } if signed.intent.actor == self.statement.account => {
+                let amount = event.outcome.postings.first().map(|posting| posting.amount).unwrap_or_default();
+                let hold = Hold { datanet: datanet.clone(), amount, expires: expiry(event.t, *hold_hours) };
+                self.statement.holds.insert(event.seq, hold);
+            }
+            Command::Answer { query, .. } | Command::Release { query, .. } => {
+                self.statement.holds.remove(query);
+            }
+            _ => {}
         }
     }
 

@@ -42,10 +42,10 @@ pub enum Work {
 /// All that is due: by datanet, then in the order of the path of a record, then in the order of the log. Snapshots and
 /// models that newer ones have overtaken are not due.
 pub fn work(state: &State) -> Vec<Work> {
-    state.datanets().iter().flat_map(|(id, net)| due(id, net)).collect()
+    state.datanets().iter().flat_map(|(id, net)| due(id, net, state.t())).collect()
 }
 
-fn due<'a>(id: &'a DatanetId, net: &'a Datanet) -> impl Iterator<Item = Work> + use<'a> {
+fn due<'a>(id: &'a DatanetId, net: &'a Datanet, t: u64) -> impl Iterator<Item = Work> + use<'a> {
     let gate = net.ungated.iter().map(|&contribution| Work::Gate { datanet: id.clone(), contribution });
     let snapshot = net.snapshots.keys().next_back();
     let whole = |snapshot: &&u64| net.broken(**snapshot).is_none();
@@ -58,7 +58,8 @@ fn due<'a>(id: &'a DatanetId, net: &'a Datanet) -> impl Iterator<Item = Work> + 
         newest.filter(|(_, model)| model.valuation.is_none() && net.broken(model.snapshot).is_none());
     let value = unvalued.map(|(&model, _)| Work::Value { datanet: id.clone(), model });
     let answer = net.serving().into_iter().flat_map(move |model| {
-        net.queries.keys().map(move |&query| Work::Answer { datanet: id.clone(), query, model })
+        let open = net.queries.iter().filter(move |(_, query)| !query.is_expired(t));
+        open.map(move |(&query, _)| Work::Answer { datanet: id.clone(), query, model })
     });
     gate.chain(train).chain(value).chain(answer)
 }

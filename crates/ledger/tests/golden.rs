@@ -18,7 +18,7 @@ use common::*;
 const GOLDEN: &str = include_str!("golden/log-v1.jsonl");
 /// After so many entries: SHA-256 of the balances, for which Python gave the same from the postings alone, and of the
 /// state. One more for whatever is added to the story; none is ever changed.
-const MILESTONES: [(usize, &str, &str); 2] = [
+const MILESTONES: [(usize, &str, &str); 3] = [
     (
         139,
         "4b60d18d68b755cef8a8bee15e852a113d0c170a230e67d119757ef1ee0cf639",
@@ -28,6 +28,11 @@ const MILESTONES: [(usize, &str, &str); 2] = [
         144,
         "1165449f65bccf71cd4fb663b5912fe94b23994d9617447f26271eb5f0818829",
         "7e8ae4d345e5b24cb4b3ceae101a977129173fda679fd8078f932ad3d5efdda2",
+    ),
+    (
+        150,
+        "84f19660ff9c1898f381c521e7397c027601d9dbe627f68bfe57c83d163a389c",
+        "8402284afe5f698686068d3ff9c908a854430ab22f528370f6a5bfe77fb9831a",
     ),
 ];
 
@@ -81,7 +86,20 @@ fn story() -> World {
     let contribution = *offered.find(|(_, offered)| offered.author == account(7)).unwrap().0;
     world.act(7, Command::Retract { datanet: net(), contribution, reason: code("withdrawn") });
     keys(&mut world);
+    holds(&mut world);
     world
+}
+
+/// Two holds that expire, in a datanet that asks for an hour: one is taken back, one given back.
+fn holds(world: &mut World) {
+    let net = "words".parse().unwrap();
+    let charter = charter("words", 50, 0, false).replace("\"50\"", "\"50\"\nhold_hours = 1");
+    world.act(1, create_with("words", charter));
+    let queries = [1, 30].map(|hours| world.act(2, ask_for(&net, Some(hours))));
+    world.t += HOUR_MS;
+    world.act(2, release(&net, queries[0]));
+    world.act(OPERATOR, release(&net, queries[1]));
+    world.act(4, ask_for(&net, Some(1)));
 }
 
 /// Keys that are replaced, one of them against the will of whoever holds it.

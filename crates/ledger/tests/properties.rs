@@ -109,7 +109,7 @@ fn wish(dice: &mut Dice, world: &mut World) -> Option<(u8, Command)> {
             (trainer, train(&id, *net.snapshots.keys().next_back()?))
         }
         13 | 14 => (OPERATOR, valuing(dice, &id, world)?),
-        15 | 16 => (dice.actor(), ask(&id)),
+        15 | 16 => (dice.actor(), ask_for(&id, dice.pick([None, Some(168), Some(200), Some(1)])?)),
         17 | 18 => {
             let query = *dice.pick(net.queries.keys())?;
             let model = dice.pick(net.models.iter().filter(|(_, m)| m.valuation.is_some()))?;
@@ -138,8 +138,9 @@ fn wish(dice: &mut Dice, world: &mut World) -> Option<(u8, Command)> {
             (actor, Command::Retract { datanet: id, contribution, reason: fresh })
         }
         19 if dice.one_in(3) => {
-            let query = *dice.pick(net.queries.keys())?;
-            (OPERATOR, Command::Release { datanet: id, query, reason: fresh })
+            let (&query, open) = dice.pick(&net.queries)?;
+            let actor = dice.pick([OPERATOR, actor_of(&open.consumer)])?;
+            (actor, release(&id, query))
         }
         19 | 20 => (OPERATOR, settle(&id, net.epoch)),
         _ => (OPERATOR, Command::Publish { datanet: id, name: code("report"), table: table(1) }),
@@ -193,6 +194,8 @@ fn run(seed: u64) -> (World, BTreeMap<&'static str, usize>) {
     let mut accepted: Vec<(u64, Signed)> = Vec::new();
     let mut counts = BTreeMap::new();
     for _ in 0..STEPS {
+        // Now and then days pass.
+        world.t += if dice.one_in(20) { dice.below(150) * HOUR_MS } else { 0 };
         if let Some((seq, old)) = accepted.get(dice.below(8 * STEPS as u64) as usize).cloned() {
             retry(&mut world, seq, &old);
         }

@@ -145,6 +145,16 @@ fn datanets_and_roles() {
         (AUTHOR, create("other", good().replace("\"5\"", "0.5")), "the charter does not parse"),
         (
             AUTHOR,
+            create("other", good().replace("\"5\"", "\"5\"\nhold_hours = 0")),
+            "hold_hours must be 1 to 8760",
+        ),
+        (
+            AUTHOR,
+            create("other", good().replace("\"5\"", "\"5\"\nhold_hours = 8761")),
+            "hold_hours must be 1 to 8760",
+        ),
+        (
+            AUTHOR,
             create("other", good() + "[provenance]\nlicence = \"l\"\n"),
             "licence and licences belong together",
         ),
@@ -378,9 +388,14 @@ fn nothing_to_freeze_and_nothing_to_settle() {
 fn serve_settle_publish() {
     let mut scene = scene();
     let (query, valued, staged) = (scene.query, scene.valued, scene.staged);
-    let at_most = |units| Command::Ask { datanet: net(), query: digest("query"), price_max: amount(units) };
+    let at_most = |units| Command::Ask {
+        datanet: net(),
+        query: digest("query"),
+        price_max: amount(units),
+        hold_hours: None,
+    };
     let with = |of: &[(u8, u32)]| answer(&net(), query, valued, of);
-    let release = |query| Command::Release { datanet: net(), query, reason: code("overloaded") };
+    let release = |query| release(&net(), query);
     let publish = Command::Publish { datanet: net(), name: code("report"), table: table(1) };
     let mut backwards = with(&[(AUTHOR, 5), (REVIEWER, 5)]);
     if let Command::Answer { shares, .. } = &mut backwards {
@@ -399,7 +414,9 @@ fn serve_settle_publish() {
         (OPERATOR, with(&[(AUTHOR, 0)]), "each above zero"),
         (OPERATOR, with(&[(AUTHOR, 500_001), (REVIEWER, 500_000)]), "sum to 1000001 parts per million"),
         (OPERATOR, with(&[(OTHER, 1)]), "has no record in the snapshot"),
-        (OTHER, release(query), "only the operator may"),
+        (OTHER, ask_for(&net(), Some(167)), "hold_hours: must be 168 to 8760"),
+        (OTHER, ask_for(&net(), Some(8_761)), "hold_hours: must be 168 to 8760"),
+        (OTHER, release(query), "only the operator, and who asked once the hold has expired, may"),
         (OPERATOR, release(999), "there is no open question 999"),
         (OWNER, settle(&net(), 1), "only the operator may"),
         (OPERATOR, settle(&net(), 2), "is 2, and epoch 1 is the open one"),

@@ -177,7 +177,7 @@ impl Node {
         net: &DatanetId,
         questions: &[Record],
     ) -> Result<Vec<Result<u64>>> {
-        let price = self.datanet(net)?.charter.query.price;
+        let rules = self.datanet(net)?.charter.query.clone();
         if self.datanet(net)?.serving().is_none() {
             return Err(NodeError::refused(format!("{net} has no valued model that could answer"))
                 .hint("snapshot, train and value first"));
@@ -191,7 +191,9 @@ impl Node {
             let query = Content::Query.commit(&Salt(salt), self.home().origin(), net, &content);
             let question = Question { salt: hex::encode(salt), record: record.clone() };
             kept.push((question_name(&query), serde_json::to_vec(&question)?));
-            batch.push(self.sign(key, Command::Ask { datanet: net.clone(), query, price_max: price })?);
+            let (price_max, hold_hours) = (rules.price, Some(rules.hold_hours));
+            let command = Command::Ask { datanet: net.clone(), query, price_max, hold_hours };
+            batch.push(self.sign(key, command)?);
         }
         self.vault.put_all_private(&kept)?;
         let mut answers = Vec::with_capacity(batch.len());
@@ -201,8 +203,13 @@ impl Node {
         Ok(answers)
     }
 
-    /// Answers every question that is paid and open; the answers in order of the questions.
+    /// Answers every question that is paid and open; the answers in order of the questions. Those whose hold has expired get
+    /// their price back.
     pub fn answer(&mut self, net: &DatanetId) -> Result<Vec<Answered>> {
+        let now = self.now();
+        let expired = self.datanet(net)?.queries.iter().filter(|(_, query)| query.is_expired(now));
+        let expired: Vec<u64> = expired.map(|(&query, _)| query).collect();
+        self.release(net, &expired, "expired")?;
         let open = work(self.state()).into_iter().filter_map(|due| match due {
             Work::Answer { datanet, query, .. } if datanet == *net => Some(query),
             _ => None,
@@ -222,7 +229,8 @@ impl Node {
         let readings: Vec<Reading> =
             questions.iter().map(|q| Reading::of(&charter.task, &q.record)).collect();
         let readable: Vec<usize> = (0..readings.len()).filter(|&i| is_readable(&readings[i])).collect();
-        self.release_others(net, queries, &readable)?;
+        let others = (0..queries.len()).filter(|i| !readable.contains(i)).map(|i| queries[i]);
+        self.release(net, &others.collect::<Vec<_>>(), "unreadable_question")?;
         if readable.is_empty() {
             return Ok(Vec::new());
         }
@@ -307,13 +315,12 @@ impl Node {
         Ok(found.into_iter().enumerate().map(named).collect())
     }
 
-    /// Questions that the task cannot read get their price back.
-    fn release_others(&mut self, net: &DatanetId, queries: &[u64], readable: &[usize]) -> Result<()> {
+    /// Questions that are not answered get their price back.
+    fn release(&mut self, net: &DatanetId, queries: &[u64], reason: &str) -> Result<()> {
         let operator = self.operator().clone();
-        let reason = "unreadable_question".parse().map_err(NodeError::bug)?;
-        for i in (0..queries.len()).filter(|i| !readable.contains(i)) {
-            let reason = assay_ledger::ids::Code::clone(&reason);
-            self.act(&operator, Command::Release { datanet: net.clone(), query: queries[i], reason })?;
+        for &query in queries {
+            let reason = reason.parse().map_err(NodeError::bug)?;
+            self.act(&operator, Command::Release { datanet: net.clone(), query, reason })?;
         }
         Ok(())
     }

@@ -113,6 +113,7 @@ fn in_words(session: &Session, statement: &Statement, valued: &[Valued]) -> Resu
     out.push_str(", in OPEN.\n\n");
     places(&mut out, statement);
     lines(&mut out, statement);
+    holds(&mut out, statement);
     settled(&mut out, statement);
     for one in valued {
         records(session, &mut out, one)?;
@@ -159,6 +160,17 @@ fn lines(out: &mut String, statement: &Statement) {
             let amount = format!("{}{amount}", sign(statement, line));
             let _ = writeln!(out, "{:>8}  {}  {what:<19} {amount:>16}{net}", line.seq, time(line.t));
         }
+    }
+}
+
+fn holds(out: &mut String, statement: &Statement) {
+    for (query, hold) in &statement.holds {
+        let until = match hold.expires {
+            Some(expires) => format!("can be taken back from {}", time(expires)),
+            None => "until it is answered or released".to_owned(),
+        };
+        let (amount, net) = (open(hold.amount.units()), &hold.datanet);
+        let _ = writeln!(out, "\nHeld for question {query} to {net}: {amount}, {until}.");
     }
 }
 

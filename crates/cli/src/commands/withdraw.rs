@@ -1,4 +1,4 @@
-//! `assay withdraw`: money that goes out, or records that are taken back.
+//! `assay withdraw`: money that goes out, a price or records that are taken back.
 
 use assay_ledger::amount::{Amount, Place};
 use assay_ledger::command::Command;
@@ -17,9 +17,12 @@ const EXAMPLES: &str = "\
 Examples:
   assay withdraw 3.25 --as alice --reference payout-9
   assay withdraw --records 17 --net intents --as alice
-  assay withdraw --all-records --as alice --json";
+  assay withdraw --all-records --as alice --json
+  assay withdraw --question 52 --as carol";
 
-/// Pays money out, or takes records back.
+/// Pays money out, or takes records or the price of a question back.
+///
+/// The price of a question that was not answered can be taken back when its hold has expired; `assay statement` says when.
 ///
 /// Records are taken back by the contribution, as its receipt and `assay log` name it: by their author, or by the
 /// operator for somebody who asks. Their text and salts are erased from this home. Every proof stays valid, what was
@@ -28,7 +31,7 @@ Examples:
 #[command(after_help = EXAMPLES, after_long_help = format!("{AMOUNTS}\n\n{EXAMPLES}"))]
 pub(crate) struct Args {
     /// How much, in OPEN (12.5) or base units (12500000u)
-    #[arg(value_parser = amount, required_unless_present_any = ["records", "all_records"], requires = "reference")]
+    #[arg(value_parser = amount, required_unless_present_any = ["records", "all_records", "question"], requires = "reference")]
     amount: Option<Amount>,
     /// Who withdraws: name of a key
     #[arg(long = "as", value_name = "NAME")]
@@ -42,10 +45,13 @@ pub(crate) struct Args {
     /// All contributions of NAME to the datanet are taken back
     #[arg(long, conflicts_with_all = ["amount", "reference", "records"])]
     all_records: bool,
-    /// Why records are taken back: one word
+    /// A question that was not answered in time, by its entry: its price is taken back
+    #[arg(long, value_name = "ENTRY", conflicts_with_all = ["amount", "reference", "records", "all_records"])]
+    question: Option<u64>,
+    /// Why they are taken back: one word
     #[arg(long, value_name = "CODE", default_value = "withdrawn")]
     reason: Code,
-    /// Datanet of the records [default: the only one]
+    /// Datanet of the records or the question [default: the only one]
     #[arg(long, value_name = "NET")]
     net: Option<String>,
     #[command(flatten)]
@@ -53,10 +59,23 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Said, Failure> {
-    match (args.amount, &args.reference) {
-        (Some(amount), Some(reference)) => pay_out(args, amount, reference),
+    match (args.amount, &args.reference, args.question) {
+        (Some(amount), Some(reference), _) => pay_out(args, amount, reference),
+        (_, _, Some(query)) => release(args, query),
         _ => take_back(args),
     }
+}
+
+fn release(args: &Args, query: u64) -> Result<Said, Failure> {
+    let mut session = args.at.open()?;
+    let datanet = session.net(args.net.as_deref())?;
+    let key = session.key(&args.actor)?;
+    let open = session.node.datanet(&datanet)?.queries.get(&query).cloned();
+    let open =
+        open.ok_or_else(|| Failure::refused(format!("there is no open question {query} in {datanet}")))?;
+    let command = Command::Release { datanet, query, reason: args.reason.clone() };
+    let entry = session.node.act(&key, command).map_err(|e| session.explain(e))?;
+    moved(&session, entry, &open.consumer, "went back to", open.price)
 }
 
 fn pay_out(args: &Args, amount: Amount, reference: &Code) -> Result<Said, Failure> {

@@ -96,6 +96,10 @@ fn money() {
         "{error}"
     );
     assert!(world.refuses("ask --as carol --record {}").contains("\"text\" is missing"));
+    assert!(world.refuses("withdraw --question 3 --as carol").contains("there is no open question 3"));
+    assert!(
+        world.refuses("withdraw 1 --question 3 --as carol --reference a").contains("cannot be used with")
+    );
     assert!(world.refuses("ask --as carol --record []").contains("no JSON object"));
     assert!(world.refuses("ask --as carol").contains("required"));
     assert!(world.refuses("deposit carol 1 --reference wire-1").contains("counts once"));

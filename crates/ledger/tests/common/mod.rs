@@ -227,8 +227,20 @@ pub fn fund(datanet: &DatanetId, units: u128) -> Command {
 }
 
 pub fn ask(datanet: &DatanetId) -> Command {
-    Command::Ask { datanet: datanet.clone(), query: digest("query"), price_max: amount(u64::MAX as u128 / 4) }
+    ask_for(datanet, None)
 }
+
+/// The same with a hold that expires.
+pub fn ask_for(datanet: &DatanetId, hold_hours: Option<u32>) -> Command {
+    let price_max = amount(u64::MAX as u128 / 4);
+    Command::Ask { datanet: datanet.clone(), query: digest("query"), price_max, hold_hours }
+}
+
+pub fn release(datanet: &DatanetId, query: u64) -> Command {
+    Command::Release { datanet: datanet.clone(), query, reason: code("late") }
+}
+
+pub const HOUR_MS: u64 = 3_600_000;
 
 pub fn answer(datanet: &DatanetId, query: u64, model: u64, of: &[(u8, u32)]) -> Command {
     Command::Answer {
@@ -303,6 +315,12 @@ impl World {
         let public = signer(&self.state, &unsigned).ok();
         let drawn = public.and_then(|public| self.drawn.get(&public));
         unsigned.intent.sign(drawn.unwrap_or(&key(actor))).unwrap()
+    }
+
+    /// The same state at another time, where what happens is not remembered.
+    pub fn fork(&self, t: u64) -> Self {
+        let (state, drawn) = (self.state.clone(), self.drawn.clone());
+        Self { state, t, log: Vec::new(), nonces: self.nonces, drawn }
     }
 
     /// A key that nobody has had.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use assay_ledger::amount::Place;
 use assay_ledger::codec;
-use assay_ledger::command::Signed;
+use assay_ledger::command::{Command, Signed};
 use assay_ledger::event::Cause;
+use assay_ledger::ids::AccountId;
 use assay_ledger::replay::{Replay, Signatures};
 use assay_ledger::state::State;
 use assay_node::{CHECKPOINT, LOG_KEY};
@@ -31,6 +32,10 @@ pub(crate) struct Seen {
     roots: Vec<Hash>,
     /// Commands by their place.
     commands: BTreeMap<u64, Signed>,
+    /// When the hold of each open question expires, in milliseconds, and who asked.
+    holds: BTreeMap<u64, (Option<u64>, AccountId)>,
+    /// Prices that were taken back by those who had asked.
+    pub(crate) taken_back: u64,
     /// The newest head that was public.
     pub(crate) head: Option<Checkpoint>,
 }
@@ -45,6 +50,8 @@ impl Seen {
             roots: vec![frontier.root()],
             frontier,
             commands: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            taken_back: 0,
             head: None,
         }
     }
@@ -81,7 +88,33 @@ impl Seen {
         self.frontier.append(leaf_hash(bytes));
         self.roots.push(self.frontier.root());
         if let Cause::Command(signed) = event.cause {
+            self.hold(event.seq, event.t, &signed)?;
             self.commands.insert(event.seq, *signed);
+        }
+        Ok(())
+    }
+
+    /// No price is taken after its hold has expired, and before that nobody but the operator gives it back.
+    fn hold(&mut self, seq: u64, t: u64, signed: &Signed) -> Result<(), Broken> {
+        let actor = &signed.intent.actor;
+        match &signed.intent.command {
+            Command::Ask { hold_hours, .. } => {
+                let expires = hold_hours.map(|hours| t + u64::from(hours) * 3_600_000);
+                self.holds.insert(seq, (expires, actor.clone()));
+            }
+            Command::Answer { query, .. } => {
+                let (expires, _) = self.holds.remove(query).unwrap();
+                require(expires.is_none_or(|e| t < e), || format!("{query} was paid for after its hold"))?;
+            }
+            Command::Release { query, .. } => {
+                let (expires, consumer) = self.holds.remove(query).unwrap();
+                let late = consumer == *actor && expires.is_some_and(|e| t >= e);
+                self.taken_back += u64::from(late);
+                require(late || self.replay.state().operator() == Some(actor), || {
+                    format!("{actor} took the price of question {query} back too early")
+                })?;
+            }
+            _ => {}
         }
         Ok(())
     }

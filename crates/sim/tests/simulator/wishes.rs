@@ -161,12 +161,14 @@ impl Stage<'_> {
             13 | 14 => {
                 let price_max = amount(u64::MAX / 4);
                 let query = Digest::of(&self.serial.to_be_bytes());
-                plain(self.actor, Command::Ask { datanet, query, price_max })
+                let hold_hours = self.dice.pick([None, Some(168), Some(1_000)])?;
+                plain(self.actor, Command::Ask { datanet, query, price_max, hold_hours })
             }
             15..=17 => self.answer(),
             18 => {
-                let query = *self.dice.pick(self.net.queries.keys())?;
-                plain(OPERATOR, Command::Release { datanet, query, reason: "late".parse().unwrap() })
+                let (&query, open) = self.dice.pick(&self.net.queries)?;
+                let actor = self.dice.pick([OPERATOR, actor_of(&open.consumer)])?;
+                plain(actor, Command::Release { datanet, query, reason: "late".parse().unwrap() })
             }
             19 | 20 => {
                 let amount = amount(1 + self.dice.below(400));

@@ -126,6 +126,7 @@ impl World {
             entries: self.seen.size(),
             crashes: inner.crashes,
             remade: self.remade,
+            taken_back: self.seen.taken_back,
             rekeyed: (0..=wishes::ACTORS).filter(|actor| is_rekeyed(state, *actor)).count() as u64,
             simulated_ms: state.t() - BEGIN_MS,
             met: inner.met.clone(),
@@ -444,6 +445,8 @@ pub(crate) struct Outcome {
     pub(crate) entries: u64,
     pub(crate) crashes: u64,
     pub(crate) remade: u64,
+    /// Prices that were taken back when their hold had expired.
+    pub(crate) taken_back: u64,
     /// Accounts whose key was replaced.
     pub(crate) rekeyed: u64,
     pub(crate) simulated_ms: u64,
