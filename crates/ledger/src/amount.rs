@@ -10,7 +10,9 @@ use crate::limits::AMOUNT_MAX;
 
 /// A non-negative amount in base units (micro-OPEN by default), at most [`AMOUNT_MAX`]. Digits on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Amount(u128);
+pub struct Amount(u64);
+
+const MOST: u64 = AMOUNT_MAX as u64;
 
 impl Amount {
     /// Nothing.
@@ -18,12 +20,17 @@ impl Amount {
 
     /// `units` base units; `None` above [`AMOUNT_MAX`].
     pub fn new(units: u128) -> Option<Self> {
-        (units <= AMOUNT_MAX).then_some(Self(units))
+        u64::try_from(units).ok().filter(|&units| units <= MOST).map(Self)
     }
 
     /// Base units.
     pub fn units(self) -> u128 {
-        self.0
+        self.0.into()
+    }
+
+    /// Its text.
+    pub(crate) fn digits(self, buffer: &mut itoa::Buffer) -> &str {
+        buffer.format(self.0)
     }
 
     /// True for nothing.
@@ -33,12 +40,13 @@ impl Amount {
 
     /// Both together; `None` above [`AMOUNT_MAX`].
     pub fn checked_add(self, other: Self) -> Option<Self> {
-        self.0.checked_add(other.0).and_then(Self::new)
+        self.0.checked_add(other.0).filter(|&sum| sum <= MOST).map(Self)
     }
 
     /// Both together, at most the largest amount.
     pub fn saturating_add(self, other: Self) -> Self {
-        Self((self.0 + other.0).min(AMOUNT_MAX))
+        // Two of the largest fit 64 bits.
+        Self((self.0 + other.0).min(MOST))
     }
 
     /// What is left after `other` went; `None` below zero.
@@ -79,12 +87,12 @@ impl Sum {
 
     /// Adds an amount.
     pub fn add(&mut self, amount: Amount) {
-        self.0 = self.0.saturating_add(amount.0);
+        self.0 = self.0.saturating_add(amount.units());
     }
 
     /// As an amount, or the largest amount when it is more than that.
     pub fn capped(self) -> Amount {
-        Amount(self.0.min(AMOUNT_MAX))
+        u64::try_from(self.0).map_or(Amount(MOST), |units| Amount(units.min(MOST)))
     }
 }
 
@@ -131,7 +139,7 @@ pub enum Place {
 
 impl Place {
     /// Its kind, and what the kind is of: the parts of its text, in order.
-    fn parts(&self) -> (&'static str, Option<&DatanetId>, Option<&AccountId>) {
+    pub(crate) fn parts(&self) -> (&'static str, Option<&DatanetId>, Option<&AccountId>) {
         match self {
             Self::External => ("external", None, None),
             Self::User(a) => ("user", None, Some(a)),
@@ -142,6 +150,30 @@ impl Place {
             Self::Reviews(d) => ("reviews", Some(d), None),
             Self::Reward(d) => ("reward", Some(d), None),
         }
+    }
+
+    /// Reads its text; names of datanets are read by `datanet`.
+    pub(crate) fn parse(
+        text: &str,
+        mut datanet: impl FnMut(&str) -> Result<DatanetId, BadId>,
+    ) -> Result<Self, BadId> {
+        let unknown = || BadId::new(text, "a place of money, such as `user/A`");
+        let (kind, of) = text.split_once('/').unwrap_or((text, ""));
+        let mut pair = || {
+            let (d, a) = of.split_once('/').ok_or_else(unknown)?;
+            Ok((datanet(d)?, a.parse()?))
+        };
+        Ok(match kind {
+            "external" if text == kind => Self::External,
+            "user" => Self::User(of.parse()?),
+            "accrued" => pair().map(|(d, a)| Self::Accrued(d, a))?,
+            "bond" => pair().map(|(d, a)| Self::Bond(d, a))?,
+            "held" => Self::Held(datanet(of)?),
+            "pool" => Self::Pool(datanet(of)?),
+            "reviews" => Self::Reviews(datanet(of)?),
+            "reward" => Self::Reward(datanet(of)?),
+            _ => return Err(unknown()),
+        })
     }
 }
 
@@ -160,20 +192,7 @@ impl fmt::Display for Place {
 impl FromStr for Place {
     type Err = BadId;
     fn from_str(text: &str) -> Result<Self, BadId> {
-        let unknown = || BadId::new(text, "a place of money, such as `user/A`");
-        let (kind, of) = text.split_once('/').unwrap_or((text, ""));
-        let pair = || of.split_once('/').ok_or_else(unknown);
-        Ok(match kind {
-            "external" if text == kind => Self::External,
-            "user" => Self::User(of.parse()?),
-            "accrued" => pair().and_then(|(d, a)| Ok(Self::Accrued(d.parse()?, a.parse()?)))?,
-            "bond" => pair().and_then(|(d, a)| Ok(Self::Bond(d.parse()?, a.parse()?)))?,
-            "held" => Self::Held(of.parse()?),
-            "pool" => Self::Pool(of.parse()?),
-            "reviews" => Self::Reviews(of.parse()?),
-            "reward" => Self::Reward(of.parse()?),
-            _ => return Err(unknown()),
-        })
+        Self::parse(text, str::parse)
     }
 }
 

@@ -1,13 +1,15 @@
 //! The one byte form of everything that is hashed: canonical JSON (RFC 8785), integers only.
 
 mod canonical;
+mod parts;
+mod wire;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::event::Event;
 use crate::limits::{ENTRY_BYTES_MAX, INTEGER_MAX};
 use canonical::Writer;
+use wire::Wire;
 
 /// Why bytes are not an entry, or why an entry has no bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +48,7 @@ impl From<serde_json::Error> for CodecError {
 
 /// The bytes of an entry.
 pub fn encode(event: &Event) -> Result<Vec<u8>, CodecError> {
-    let bytes = canonical(event)?;
+    let bytes = written(event)?;
     match bytes.len() <= ENTRY_BYTES_MAX {
         true => Ok(bytes),
         false => Err(CodecError::TooLarge { bytes: bytes.len() }),
@@ -56,9 +58,14 @@ pub fn encode(event: &Event) -> Result<Vec<u8>, CodecError> {
 /// Reads an entry. Total and strict: only the bytes that [`encode`] gives are accepted.
 pub fn decode(bytes: &[u8]) -> Result<Event, CodecError> {
     match bytes.len() <= ENTRY_BYTES_MAX {
-        true => from_canonical(bytes),
+        true => wire::read(bytes).map_or_else(|| plainly(bytes), Ok),
         false => Err(CodecError::TooLarge { bytes: bytes.len() }),
     }
+}
+
+/// [`canonical`] of a part of an entry.
+pub(crate) fn written<T: Wire + Serialize>(part: &T) -> Result<Vec<u8>, CodecError> {
+    wire::write(part).map_or_else(|| canonical(part), Ok)
 }
 
 /// Canonical JSON of anything whose keys are ASCII and whose numbers are integers within ±[`INTEGER_MAX`].
@@ -68,13 +75,13 @@ pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError
     Ok(writer.out)
 }
 
-/// Reads canonical JSON; whatever would not be written the same again is refused, so that unknown and repeated
+/// Reads an entry and writes it again; whatever would not be written the same is refused, so that unknown and repeated
 /// keys, white space, other number forms and other escapes are too.
-pub(crate) fn from_canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let value: T = serde_json::from_slice(bytes)?;
-    let again = canonical(&value)?;
+fn plainly(bytes: &[u8]) -> Result<Event, CodecError> {
+    let event: Event = serde_json::from_slice(bytes)?;
+    let again = canonical(&event)?;
     if again == bytes {
-        return Ok(value);
+        return Ok(event);
     }
     let same = again.iter().zip(bytes).take_while(|(a, b)| a == b).count();
     Err(CodecError::NotCanonical { at: same })

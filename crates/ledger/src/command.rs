@@ -6,7 +6,7 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
-use crate::codec::{CodecError, canonical};
+use crate::codec::{CodecError, written};
 use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey, Signature, TableRef};
 
 /// A command, with all that its signature covers. `origin` and `nonce` keep it from being replayed elsewhere or twice.
@@ -36,7 +36,7 @@ pub struct Signed {
 impl Intent {
     /// SHA-256 of the canonical JSON: two commands are the same when their digests are.
     pub fn digest(&self) -> Result<Digest, CodecError> {
-        Ok(Digest::of(&canonical(self)?))
+        Ok(Digest::of(&written(self)?))
     }
 
     /// Signs with the actor's key.

@@ -1,7 +1,7 @@
 //! May this happen? Pure, and writes nothing.
 
 use crate::amount::{Amount, Place, Posting};
-use crate::codec::{canonical, encode};
+use crate::codec::{encode, written};
 use crate::command::{Command, Intent, Signed};
 use crate::datanet::Datanet;
 use crate::event::{Cause, Event, Outcome};
@@ -18,19 +18,38 @@ use crate::{
 /// What follows from a command at time `t` (milliseconds, not before the last entry's): the events to append, all or
 /// none and in order, or why not.
 pub fn decide(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
-    let key = signer(state, signed)?;
-    let bytes = canonical(&signed.intent)?;
-    let (Intent { actor, nonce, .. }, digest) = (&signed.intent, Digest::of(&bytes));
-    // What was accepted once gets its first answer, also when the key that signed it was replaced since.
-    let known = || state.accepted(actor, nonce).is_some_and(|accepted| accepted.intent == digest);
-    require(signed.verify_digest(&digest, &key) || known(), || Refusal::Signature { actor: actor.clone() })?;
-    decide_canonical(state, t, signed, &bytes)
+    Ok(events(state.size, t, signed, follow(state, t, signed)?.outcomes))
 }
 
 /// [`decide`] for a command whose signature [`Signed::verify`] has accepted, or will.
 pub fn decide_verified(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
+    Ok(events(state.size, t, signed, follow_verified(state, t, signed)?.outcomes))
+}
+
+/// What follows from a command.
+pub(crate) struct Decided {
+    /// One for each event; never none.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// The digest of its intent.
+    pub(crate) intent: Digest,
+}
+
+/// [`decide`] without the events.
+pub(crate) fn follow(state: &State, t: u64, signed: &Signed) -> Result<Decided, Refusal> {
+    let key = signer(state, signed)?;
+    let bytes = written(&signed.intent)?;
+    let (Intent { actor, nonce, .. }, digest) = (&signed.intent, Digest::of(&bytes));
+    // What was accepted once gets its first answer, also when the key that signed it was replaced since.
+    let known = || state.accepted(actor, nonce).is_some_and(|accepted| accepted.intent == digest);
+    require(signed.verify_digest(&digest, &key) || known(), || Refusal::Signature { actor: actor.clone() })?;
+    follow_written(state, t, signed, bytes.len(), digest)
+}
+
+/// [`decide_verified`] without the events.
+pub(crate) fn follow_verified(state: &State, t: u64, signed: &Signed) -> Result<Decided, Refusal> {
     signer(state, signed)?;
-    decide_canonical(state, t, signed, &canonical(&signed.intent)?)
+    let bytes = written(&signed.intent)?;
+    follow_written(state, t, signed, bytes.len(), Digest::of(&bytes))
 }
 
 /// The key that must have signed a command, as the state is before it: that of the actor's account, its recovery key, or
@@ -64,8 +83,15 @@ pub fn signer(state: &State, signed: &Signed) -> Result<PublicKey, Refusal> {
     }
 }
 
-fn decide_canonical(state: &State, t: u64, signed: &Signed, bytes: &[u8]) -> Result<Vec<Event>, Refusal> {
-    let (intent, digest) = (&signed.intent, Digest::of(bytes));
+/// Follows a command whose intent takes so many bytes and has this digest.
+fn follow_written(
+    state: &State,
+    t: u64,
+    signed: &Signed,
+    bytes: usize,
+    digest: Digest,
+) -> Result<Decided, Refusal> {
+    let intent = &signed.intent;
     if let Some(accepted) = state.accepted(&intent.actor, &intent.nonce) {
         let seq = accepted.seq;
         return Err(match accepted.intent == digest {
@@ -77,27 +103,28 @@ fn decide_canonical(state: &State, t: u64, signed: &Signed, bytes: &[u8]) -> Res
         format!("is {t}, and the last entry's time is {}; time never falls", state.t)
     })?;
     let view = View { state, actor: &intent.actor, seq: state.size, t };
-    let events = events(&view, t, signed, outcomes(&view, &intent.command)?);
+    let outcomes = outcomes(&view, &intent.command)?;
     // The command alone fits its entry if its canonical form does, so that most events need not be written to know.
-    match events.as_slice() {
-        [event]
-            if event.outcome.settled.is_empty()
-                && bytes.len() + event.outcome.bytes_max() <= ENTRY_BYTES_MAX => {}
-        events => events.iter().try_for_each(|event| encode(event).map(drop))?,
+    match outcomes.as_slice() {
+        [outcome] if outcome.settled.is_empty() && bytes + outcome.bytes_max() <= ENTRY_BYTES_MAX => {}
+        outcomes => {
+            let events = events(state.size, t, signed, outcomes.to_vec());
+            events.iter().try_for_each(|event| encode(event).map(drop))?;
+        }
     }
-    Ok(events)
+    Ok(Decided { outcomes, intent: digest })
 }
 
-/// One event for each outcome: the first is the command's, the others refer to it.
-fn events(view: &View<'_>, t: u64, signed: &Signed, outcomes: Vec<Outcome>) -> Vec<Event> {
+/// One event for each outcome: the first, at `first`, is the command's, the others refer to it.
+fn events(first: u64, t: u64, signed: &Signed, outcomes: Vec<Outcome>) -> Vec<Event> {
     let mut cause = Cause::Command(Box::new(signed.clone()));
-    let numbered = (view.seq..).zip(outcomes);
+    let numbered = (first..).zip(outcomes);
     numbered
         .map(|(seq, outcome)| Event {
             v: Event::VERSION,
             seq,
             t,
-            cause: std::mem::replace(&mut cause, Cause::Earlier(view.seq)),
+            cause: std::mem::replace(&mut cause, Cause::Earlier(first)),
             outcome,
         })
         .collect()

@@ -110,17 +110,26 @@ const DIGITS: [u8; 256] = {
 };
 
 /// Exactly `N` bytes of lower-case hexadecimal digits.
-fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let (mut bytes, mut seen) = ([0; N], 0);
     if text.len() != 2 * N {
         return None;
     }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
         let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
         seen |= high | low;
         *byte = high << 4 | low & 15;
     }
     (seen < 16).then_some(bytes)
+}
+
+/// Two digits for each byte, from the start of `text`.
+pub(crate) fn to_hex(bytes: &[u8], text: &mut [u8]) {
+    // Computed and not looked up, so that many bytes are written together.
+    let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
 }
 
 /// Fixed-size bytes written as lower-case hexadecimal.
@@ -133,7 +142,7 @@ macro_rules! hex_id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut text = [0; 2 * $len];
-                hex::encode_to_slice(self.0, &mut text).map_err(|_| fmt::Error)?;
+                to_hex(&self.0, &mut text);
                 f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
             }
         }
@@ -147,7 +156,7 @@ macro_rules! hex_id {
         impl FromStr for $name {
             type Err = BadId;
             fn from_str(text: &str) -> Result<Self, BadId> {
-                from_hex(text).map(Self).ok_or_else(|| BadId::new(text, $expected))
+                from_hex(text.as_bytes()).map(Self).ok_or_else(|| BadId::new(text, $expected))
             }
         }
 
@@ -208,8 +217,7 @@ impl AccountId {
     pub fn of(key: &PublicKey) -> Self {
         let digest = Sha256::new().chain_update(b"assay/account/v1\n").chain_update(key.0).finalize();
         let mut text = [b'a'; 21];
-        // Ten bytes are twenty digits: the lengths agree.
-        let _ = hex::encode_to_slice(&digest[..10], &mut text[1..]);
+        to_hex(&digest[..10], &mut text[1..]);
         Self(text)
     }
 

@@ -1,8 +1,9 @@
 //! Decides a whole log again and compares: what a verifier does.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 
-use crate::decide::{decide, decide_verified};
+use crate::decide::{Decided, follow, follow_verified};
 use crate::event::{Cause, Event, Outcome};
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -21,7 +22,9 @@ pub enum Signatures {
 #[derive(Clone, Debug)]
 pub struct Replay {
     state: State,
-    due: VecDeque<Event>,
+    /// What is left of the outcome of the last command, and its place.
+    due: VecDeque<Outcome>,
+    command: u64,
     signatures: Signatures,
 }
 
@@ -65,7 +68,7 @@ pub enum Reason {
 impl Replay {
     /// Starts from an empty log or from a trusted state.
     pub fn new(state: State, signatures: Signatures) -> Self {
-        Self { state, due: VecDeque::new(), signatures }
+        Self { state, due: VecDeque::new(), command: 0, signatures }
     }
 
     /// The state after the entries so far.
@@ -88,25 +91,35 @@ impl Replay {
     }
 
     fn follow(&mut self, event: &Event) -> Result<(), Reason> {
-        let fresh = self.due.is_empty();
-        if fresh {
-            let Cause::Command(signed) = &event.cause else {
-                return Err(Reason::Orphan);
-            };
-            let decided = match self.signatures {
-                Signatures::Check => decide(&self.state, event.t, signed),
-                Signatures::Elsewhere => decide_verified(&self.state, event.t, signed),
-            };
-            self.due = decided.map_err(Reason::Refused)?.into();
-        }
-        if let Some(reason) = self.due.front().and_then(|computed| difference(event, computed)) {
-            if fresh {
-                self.due.clear();
-            }
-            return Err(reason);
-        }
+        let Some(outcome) = self.due.front() else {
+            return self.follow_command(event);
+        };
+        let computed = Computed {
+            seq: self.state.size(),
+            t: self.state.t(),
+            cause: &Cause::Earlier(self.command),
+            outcome,
+        };
+        computed.require(event)?;
         self.due.pop_front();
         self.state.apply(event);
+        Ok(())
+    }
+
+    fn follow_command(&mut self, event: &Event) -> Result<(), Reason> {
+        let Cause::Command(signed) = &event.cause else {
+            return Err(Reason::Orphan);
+        };
+        let decided = match self.signatures {
+            Signatures::Check => follow(&self.state, event.t, signed),
+            Signatures::Elsewhere => follow_verified(&self.state, event.t, signed),
+        };
+        let Decided { outcomes, intent } = decided.map_err(Reason::Refused)?;
+        let (seq, mut due) = (self.state.size(), outcomes.into_iter());
+        let outcome = due.next().unwrap_or_default();
+        Computed { seq, t: event.t, cause: &event.cause, outcome: &outcome }.require(event)?;
+        (self.due, self.command) = (due.collect(), seq);
+        self.state.apply_known(event, Some(intent));
         Ok(())
     }
 
@@ -116,39 +129,45 @@ impl Replay {
     }
 }
 
-/// The first part in which two events differ.
-fn difference(logged: &Event, computed: &Event) -> Option<Reason> {
-    let differs = |field, logged: String, computed: String| {
-        let cut = |text: String| text.chars().take(400).collect();
-        Some(Reason::Differs { field, logged: cut(logged), computed: cut(computed) })
-    };
-    if logged == computed {
-        return None;
-    }
-    if logged.v != computed.v {
-        return differs("v", logged.v.to_string(), computed.v.to_string());
-    }
-    if logged.seq != computed.seq {
-        return differs("seq", logged.seq.to_string(), computed.seq.to_string());
-    }
-    if logged.t != computed.t {
-        return differs("t", logged.t.to_string(), computed.t.to_string());
-    }
-    if logged.cause != computed.cause {
-        return differs("cause", format!("{:?}", logged.cause), format!("{:?}", computed.cause));
-    }
-    let (ours, theirs) = (&computed.outcome, &logged.outcome);
-    let (field, at) = match first_difference(&theirs.postings, &ours.postings) {
-        Some(at) => ("a posting", at),
-        None => ("a settled row", first_difference(&theirs.settled, &ours.settled).unwrap_or_default()),
-    };
-    let show = |outcome: &Outcome| match field {
-        "a posting" => format!("{:?}", outcome.postings.get(at)),
-        _ => format!("{:?}", outcome.settled.get(at)),
-    };
-    differs(field, show(theirs), show(ours))
+/// The event that follows from the entries before it.
+struct Computed<'a> {
+    seq: u64,
+    t: u64,
+    cause: &'a Cause,
+    outcome: &'a Outcome,
 }
 
-fn first_difference<T: PartialEq>(a: &[T], b: &[T]) -> Option<usize> {
-    (0..a.len().max(b.len())).find(|&i| a.get(i) != b.get(i))
+impl Computed<'_> {
+    /// That the log has the same; else the first part in which it differs.
+    fn require(&self, logged: &Event) -> Result<(), Reason> {
+        let Self { seq, t, cause, outcome } = *self;
+        equal("v", &logged.v, &Event::VERSION)?;
+        equal("seq", &logged.seq, &seq)?;
+        equal("t", &logged.t, &t)?;
+        if !std::ptr::eq(&logged.cause, cause) {
+            equal("cause", &logged.cause, cause)?;
+        }
+        equal_lists("a posting", &logged.outcome.postings, &outcome.postings)?;
+        equal_lists("a settled row", &logged.outcome.settled, &outcome.settled)
+    }
+}
+
+fn equal<T: PartialEq + Debug>(field: &'static str, logged: &T, computed: &T) -> Result<(), Reason> {
+    let cut = |value: &T| format!("{value:?}").chars().take(400).collect();
+    match logged == computed {
+        true => Ok(()),
+        false => Err(Reason::Differs { field, logged: cut(logged), computed: cut(computed) }),
+    }
+}
+
+fn equal_lists<T: PartialEq + Debug>(
+    field: &'static str,
+    logged: &[T],
+    computed: &[T],
+) -> Result<(), Reason> {
+    if logged == computed {
+        return Ok(());
+    }
+    let mut places = 0..logged.len().max(computed.len());
+    places.try_for_each(|i| equal(field, &logged.get(i), &computed.get(i)))
 }

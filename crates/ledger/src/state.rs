@@ -154,13 +154,22 @@ impl State {
     /// Folds the next event. It must come from `decide` on this very state, or from a log that did: then nothing
     /// here can fail. Apply all events of one decision before the next decision.
     pub fn apply(&mut self, event: &Event) {
+        let intent = match &event.cause {
+            Cause::Command(signed) => signed.intent.digest().ok(),
+            Cause::Earlier(_) => None,
+        };
+        self.apply_known(event, intent);
+    }
+
+    /// [`State::apply`] where the digest of the event's intent is known, if it has one.
+    pub(crate) fn apply_known(&mut self, event: &Event, intent: Option<Digest>) {
         debug_assert_eq!(event.seq, self.size, "events are applied in the order of the log");
         for posting in &event.outcome.postings {
             let moved = self.balances.transfer(posting);
             debug_assert!(moved, "entry {} moves money that is not there: {posting:?}", event.seq);
         }
         if let Cause::Command(signed) = &event.cause {
-            self.accept(event.seq, &signed.intent);
+            self.accept(event.seq, &signed.intent, intent);
             self.apply_command(event.seq, event.t, &signed.intent);
         }
         if let Some((net, epoch)) = self.settlement(event) {
@@ -170,12 +179,10 @@ impl State {
         self.t = event.t;
     }
 
-    fn accept(&mut self, seq: u64, intent: &Intent) {
-        let digest = intent.digest();
-        debug_assert!(digest.is_ok(), "an intent that was decided has a canonical form");
-        if let Ok(intent_digest) = digest {
-            let accepted = Accepted { seq, intent: intent_digest };
-            self.nonces.insert((intent.actor.clone(), intent.nonce), accepted);
+    fn accept(&mut self, seq: u64, intent: &Intent, digest: Option<Digest>) {
+        debug_assert!(digest.is_some(), "an intent that was decided has a canonical form");
+        if let Some(digest) = digest {
+            self.nonces.insert((intent.actor.clone(), intent.nonce), Accepted { seq, intent: digest });
         }
     }
 

@@ -5,12 +5,80 @@ mod common;
 
 use assay_ledger::codec::{CodecError, canonical, decode, encode};
 use assay_ledger::commit::{Content, Salt, root};
+use assay_ledger::event::Cause;
 use assay_ledger::ids::{AccountId, Digest, PublicKey};
 use common::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const GOLDEN: &str = include_str!("golden/log-v1.jsonl");
+
+/// One change to a piece of an entry, wherever the piece is.
+const CHANGES: [(&str, &str); 34] = [
+    (",", ", "),
+    (":", ": "),
+    ("{", "{ "),
+    ("[", " ["),
+    (",", ",,"),
+    ("]", ",]"),
+    ("}", ",}"),
+    ("}", ",\"z\":1}"),
+    ("}", "},{}"),
+    ("{}", "[]"),
+    ("{}", "null"),
+    ("{}", "{\"postings\":[]}"),
+    ("{}", "{\"settled\":[]}"),
+    ("[", "[null,"),
+    ("true", "false"),
+    ("true", "\"true\""),
+    (":1", ":1.0"),
+    (":1", ":1e0"),
+    (":1", ":-1"),
+    (":1", ":01"),
+    (":1", ":null"),
+    (":1", ":\"1\""),
+    (":1", ":-0"),
+    (":1", ":9007199254740991"),
+    (":1", ":9007199254740992"),
+    (":1", ":4294967296"),
+    (":1", ":18446744073709551617"),
+    (":\"", ":\"0"),
+    ("a", "\\u0061"),
+    ("a", "A"),
+    ("/", "\\/"),
+    ("e", "\u{e9}"),
+    ("\"kind\":", "\"Kind\":"),
+    ("\"", "\\\""),
+];
+
+/// The line with one of [`CHANGES`] at one of the places that have the piece.
+fn changed(line: &str, change: usize, place: usize) -> String {
+    let (from, to) = CHANGES[change % CHANGES.len()];
+    let places: Vec<_> = line.match_indices(from).collect();
+    let Some(&(at, _)) = places.get(place % places.len().max(1)) else {
+        return line.to_owned();
+    };
+    [&line[..at], to, &line[at + from.len()..]].concat()
+}
+
+/// The line with two neighbouring members or items exchanged, doubled, or the first of them gone.
+fn moved(line: &str, place: usize, how: usize) -> String {
+    let places: Vec<_> = line.match_indices(',').collect();
+    let (at, _) = places[place % places.len()];
+    let (before, after) = (line[..at].rfind(['{', '[', ',']), line[at + 1..].find(['}', ']', ',']));
+    let (start, end) = (before.unwrap() + 1, at + 1 + after.unwrap());
+    let (one, other) = (&line[start..at], &line[at + 1..end]);
+    let between = match how % 3 {
+        0 => format!("{other},{one}"),
+        1 => format!("{one},{one},{other}"),
+        _ => other.to_owned(),
+    };
+    [&line[..start], &between, &line[end..]].concat()
+}
+
+fn lines() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(GOLDEN.lines().collect::<Vec<_>>())
+}
 
 fn values() -> impl Strategy<Value = Value> {
     let number = prop_oneof![Just(0), Just(-1), -9_007_199_254_740_991..=9_007_199_254_740_991_i64];
@@ -33,6 +101,41 @@ proptest! {
     #[test]
     fn another_canonicaliser_agrees(value in values()) {
         prop_assert_eq!(canonical(&value).unwrap(), serde_json_canonicalizer::to_vec(&value).unwrap());
+    }
+
+    #[test]
+    fn what_is_read_is_what_the_plain_rule_reads(
+        line in lines(),
+        changes in prop::collection::vec((any::<usize>(), any::<usize>(), any::<bool>()), 1..3),
+        flip in prop::option::of((any::<usize>(), 0..8)),
+    ) {
+        let mut text = line.to_owned();
+        for (what, place, within) in changes {
+            text = if within { changed(&text, what, place) } else { moved(&text, place, what) };
+        }
+        let mut bytes = text.into_bytes();
+        if let Some((at, bit)) = flip {
+            let at = at % bytes.len();
+            bytes[at] ^= 1_u8 << bit;
+        }
+        prop_assert_eq!(decode(&bytes).ok(), plain(&bytes));
+        prop_assert_eq!(decode(line.as_bytes()).ok(), plain(line.as_bytes()));
+    }
+
+    #[test]
+    fn what_is_written_is_canonical(line in lines(), seq in any::<u64>(), t in any::<u64>(), origin in any::<String>()) {
+        let mut event = decode(line.as_bytes()).unwrap();
+        (event.seq, event.t) = (seq, t >> 12);
+        prop_assert_eq!(encode(&event), canonical(&event));
+        event.seq >>= 11;
+        if let Cause::Command(signed) = &mut event.cause {
+            signed.intent.origin = origin;
+            let intent = canonical(&signed.intent).unwrap();
+            prop_assert_eq!(signed.intent.digest().unwrap(), Digest::of(&intent));
+        }
+        let bytes = canonical(&event).unwrap();
+        prop_assert_eq!(&encode(&event).unwrap(), &bytes);
+        prop_assert_eq!(decode(&bytes).unwrap(), event);
     }
 
     #[test]

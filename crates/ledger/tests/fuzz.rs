@@ -24,11 +24,12 @@ use serde_json::Value;
 const GOLDEN: &str = include_str!("golden/log-v1.jsonl");
 const PAGE: &str = include_str!("../../../docs/CHARTER.md");
 
-/// The entry that the bytes are, if they are one: then they are its only form.
+/// The entry that the bytes are, if they are one by the plain rule too: then they are its only form.
 fn read(bytes: &[u8]) -> Option<Event> {
-    let event = decode(bytes).ok()?;
-    assert_eq!(encode(&event).unwrap(), bytes);
-    Some(event)
+    let event = decode(bytes).ok();
+    assert_eq!(event, plain(bytes));
+    assert!(event.iter().all(|event| encode(event).unwrap() == bytes));
+    event
 }
 
 /// Decides a command that is taken for signed; what follows has a byte form and keeps the books.

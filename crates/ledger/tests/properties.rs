@@ -8,7 +8,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_ledger::amount::Place;
-use assay_ledger::codec::{decode, encode};
+use assay_ledger::codec::{canonical, decode, encode};
 use assay_ledger::command::{Command, Role, Signed, ValueRow};
 use assay_ledger::event::Cause;
 use assay_ledger::ids::{AccountId, DatanetId};
@@ -236,6 +236,7 @@ fn replay_from(state: State, world: &World, signatures: Signatures) {
     let mut replay = Replay::new(state, signatures);
     for event in &world.log[replay.state().size() as usize..] {
         let bytes = encode(event).unwrap();
+        assert_eq!(bytes, canonical(event).unwrap());
         let decoded = decode(&bytes).unwrap();
         assert_eq!(&decoded, event);
         replay.push(&decoded).unwrap();

@@ -72,15 +72,7 @@ impl Writer {
     }
 
     fn string(&mut self, text: &str) -> Result<(), CodecError> {
-        // Without a way out half way, so that many bytes are looked at together.
-        if text.bytes().fold(false, |found, b| found | (b < b' ') | (b == b'"') | (b == b'\\')) {
-            // serde_json escapes as RFC 8785 does.
-            return Ok(serde_json::to_writer(&mut self.out, text)?);
-        }
-        self.out.push(b'"');
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.push(b'"');
-        Ok(())
+        string(&mut self.out, text)
     }
 
     /// The name of a variant, whose members follow; what closes them closes this too.
@@ -100,6 +92,19 @@ impl Writer {
         self.out.push(b'[');
         List { writer: self, empty: true, close: b"]" }
     }
+}
+
+/// Appends a string.
+pub(super) fn string(out: &mut Vec<u8>, text: &str) -> Result<(), CodecError> {
+    // Without a way out half way, so that many bytes are looked at together.
+    if text.bytes().fold(false, |found, b| found | (b < b' ') | (b == b'"') | (b == b'\\')) {
+        // serde_json escapes as RFC 8785 does.
+        return Ok(serde_json::to_writer(out, text)?);
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Ok(())
 }
 
 /// An object that is being written.

@@ -6,12 +6,14 @@ pub mod naive;
 use std::collections::BTreeMap;
 
 use assay_ledger::amount::{Amount, Place};
+use assay_ledger::codec::canonical;
 use assay_ledger::command::{Benchmark, Command, Intent, Score, Share, Signed, ValueRow};
 use assay_ledger::datanet::Contribution;
 use assay_ledger::decide::{decide, signer};
 use assay_ledger::event::Event;
 use assay_ledger::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey, Signature, TableRef};
 use assay_ledger::key::{Claim, Purpose};
+use assay_ledger::limits::ENTRY_BYTES_MAX;
 use assay_ledger::refusal::Refusal;
 use assay_ledger::state::State;
 use ed25519_dalek::SigningKey;
@@ -44,6 +46,12 @@ pub fn account(actor: u8) -> AccountId {
 pub fn found() -> Command {
     let log_key = assay_tlog::SignerKey::from_seed(ORIGIN, &[99; 32]).unwrap();
     Command::Found { key: public(OPERATOR), log_key: log_key.verifier().to_string() }
+}
+
+/// The entry that the bytes are by the plain rule: what serde reads of them is written the same again, and not too long.
+pub fn plain(bytes: &[u8]) -> Option<Event> {
+    let event = serde_json::from_slice(bytes).ok()?;
+    (bytes.len() <= ENTRY_BYTES_MAX && canonical(&event).ok()? == bytes).then_some(event)
 }
 
 /// A new key for the account, and what its holder signs.
