@@ -66,7 +66,7 @@ pub(crate) fn signed_by(key: &PublicKey, message: &[u8], signature: &Signature) 
 }
 
 /// The bytes that a signature covers.
-fn message(intent: &Digest) -> Vec<u8> {
+pub(crate) fn message(intent: &Digest) -> Vec<u8> {
     [b"assay/intent/v1\n", &intent.0[..]].concat()
 }
 

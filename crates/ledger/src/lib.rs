@@ -23,6 +23,7 @@ pub mod limits;
 pub mod pay;
 pub mod refusal;
 pub mod replay;
+pub mod signatures;
 pub mod split;
 pub mod state;
 pub mod statement;

@@ -13,6 +13,7 @@ use assay_ledger::decide::{decide, decide_verified, signer};
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::{AccountId, DatanetId, Nonce, PublicKey};
 use assay_ledger::refusal::Refusal;
+use assay_ledger::signatures::verified;
 use assay_ledger::state::State;
 use assay_store::events::IMAGE_BYTES_MAX;
 use assay_store::{AppendError, EventStore, NewEntry, PublicFiles, StoredCheckpoint, TableStore, Vault};
@@ -39,6 +40,8 @@ const IMAGE_EVERY: u64 = 2_000;
 const IMAGE_SHARE: u64 = 4;
 /// Commands from which on a batch is worth a second thread.
 const THREADED_BATCH: usize = 8;
+/// Signatures that a thread checks together.
+pub(crate) const CHECKED_AT_ONCE: usize = 64;
 /// How hard an image is compressed: quickly.
 const IMAGE_LEVEL: i32 = 1;
 /// Version of the state image; another one is not read.
@@ -397,11 +400,15 @@ fn fold(state: &mut State, events: &EventStore) -> Result<u64> {
 /// The key that signed each command of a batch, where it is the one that had to before the batch. The others are checked
 /// when their turn comes.
 fn check_signatures(state: &State, batch: &[Signed]) -> Vec<Option<PublicKey>> {
-    let check = |signed: &Signed| signer(state, signed).ok().filter(|key| signed.verify(key));
-    match batch.len() < THREADED_BATCH {
-        true => vec![None; batch.len()],
-        false => batch.par_iter().map(check).collect(),
+    if batch.len() < THREADED_BATCH {
+        return vec![None; batch.len()];
     }
+    let keys: Vec<Option<PublicKey>> = batch.iter().map(|signed| signer(state, signed).ok()).collect();
+    let known = batch.iter().zip(&keys).filter_map(|(signed, key)| Some((signed, (*key)?)));
+    let known: Vec<(&Signed, PublicKey)> = known.collect();
+    let checked: Vec<Vec<bool>> = known.par_chunks(CHECKED_AT_ONCE).map(verified).collect();
+    let mut checked = checked.into_iter().flatten();
+    keys.into_iter().map(|key| key.filter(|_| checked.next() == Some(true))).collect()
 }
 
 pub(crate) fn new_entry(event: &Event) -> Result<NewEntry> {

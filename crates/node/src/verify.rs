@@ -20,6 +20,7 @@ use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::PublicKey;
 use assay_ledger::refusal::Refusal;
 use assay_ledger::replay::{Mismatch, Reason, Replay, Signatures};
+use assay_ledger::signatures::verified;
 use assay_ledger::state::State;
 use assay_store::PublicFiles;
 use assay_tlog::{
@@ -29,7 +30,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{NodeError, Result};
-use crate::node::{CHECKPOINT, LOG_KEY};
+use crate::node::{CHECKED_AT_ONCE, CHECKPOINT, LOG_KEY};
 use crate::publish::{NOTE_BYTES_MAX, TILE_BYTES_MAX};
 use bookmark::Bookmark;
 use folder::{Bundle, Folder};
@@ -183,6 +184,11 @@ struct Unchecked {
     signed: Box<Signed>,
 }
 
+fn first_forged(commands: &[Unchecked]) -> Option<&Unchecked> {
+    let asked: Vec<(&Signed, PublicKey)> = commands.iter().map(|u| (&*u.signed, u.key)).collect();
+    commands.iter().zip(verified(&asked)).find_map(|(command, verified)| (!verified).then_some(command))
+}
+
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Counts {
     entries: u64,
@@ -291,7 +297,8 @@ impl Walk {
 
     /// Signatures are checked later than the commands were followed, each with the key of its time.
     fn check_signatures(&mut self, size: u64) -> Result<()> {
-        let forged = self.unchecked.par_iter().filter(|u| !u.signed.verify(&u.key)).min_by_key(|u| u.seq);
+        let forged =
+            self.unchecked.par_chunks(CHECKED_AT_ONCE).filter_map(first_forged).min_by_key(|u| u.seq);
         if let Some(Unchecked { seq, signed, .. }) = forged {
             let reason = Reason::Refused(Refusal::Signature { actor: signed.intent.actor.clone() });
             return Err(broken(&bundle_of(*seq, size), Mismatch { seq: *seq, reason }));
