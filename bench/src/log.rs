@@ -1,6 +1,7 @@
 //! Durable events per second by batch, whole: signature checked, decided, hashed, stored, tiles written and read back,
 //! checkpoint signed and published. Beside it, in the same run and folder, what one would otherwise take.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,9 @@ pub(crate) struct Args {
     /// Seconds of commits per measurement
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
+    /// A Postgres database to measure plain INSERTs in, in a schema that is dropped afterwards
+    #[arg(long)]
+    postgres: Option<String>,
     /// Leave the others out, to profile
     #[arg(long)]
     alone: bool,
@@ -71,12 +75,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut rows = Vec::new();
     for &batch in &args.batches {
         let ours = node(args, batch)?;
-        let others: [(&str, &dyn Fn(&Path, usize, f64) -> Result<Measured>); 4] = [
+        let inserts = args.postgres.as_ref().map(|url| move |_: &Path, b, s| postgres_ledger(url, b, s));
+        let mut others: Vec<(&str, &dyn Fn(&Path, usize, f64) -> Result<Measured>)> = vec![
             ("bare SQLite log", &sqlite_log),
             ("bare SQLite ledger", &sqlite_ledger),
             ("redb", &redb),
             ("file and fdatasync", &file),
         ];
+        if let Some(inserts) = &inserts {
+            others.push(("Postgres ledger, INSERTs", inserts));
+        }
         rows.push(ours.row("assay, whole", batch));
         for (what, measure) in others.iter().filter(|_| !args.alone) {
             let dir = tempfile::tempdir_in(&args.dir)?;
@@ -86,6 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             println!("{:>28} {ratio:.2} of it", "assay reaches");
         }
     }
+    rows.push(waiting(args)?);
     rows.push(callers(args)?);
     rows.push(again(args)?);
     println!("{}", serde_json::to_string(&rows)?);
@@ -130,6 +139,19 @@ impl Bench {
         }
         Ok(made)
     }
+
+    /// One of every account in turn.
+    fn withdrawals(&self, node: &Node, count: usize) -> Result<Vec<Signed>> {
+        let keys: Vec<SigningKey> = (0..ACCOUNTS as u64).map(key).collect();
+        let withdrawal = |at: usize| {
+            let mut nonce = [1; 16];
+            nonce[..8].copy_from_slice(&(at as u64).to_be_bytes());
+            let (amount, reference) = (Amount::new(1).ok_or("an amount")?, format!("out-{at}").parse()?);
+            let command = Command::Withdraw { amount, reference };
+            node.sign_with(&keys[at % ACCOUNTS], Nonce(nonce), command).map_err(told)
+        };
+        (0..count).map(withdrawal).collect()
+    }
 }
 
 fn node(args: &Args, batch: usize) -> Result<Measured> {
@@ -156,6 +178,36 @@ impl Measured {
         self.events += events;
         Ok(())
     }
+}
+
+/// As many commands as [`WAITING`] on their way at any time, by a thousand accounts: signatures are checked while the batch before
+/// is made durable.
+fn waiting(args: &Args) -> Result<Value> {
+    const WAITING: usize = 2_000;
+    let (mut bench, mut node) = Bench::new(args)?;
+    // Five units at a time, for forty withdrawals each.
+    for _ in 0..8 {
+        let deposits = bench.signed(&node, ACCOUNTS)?;
+        node.submit_all(deposits).map_err(told)?;
+    }
+    let commands = bench.withdrawals(&node, 40 * ACCOUNTS)?;
+    let (queue, sequencer) = queue::start(node).map_err(told)?;
+    let mut measured = Measured::default();
+    measured.commit(commands.len(), || {
+        let mut pending: VecDeque<queue::Pending> = VecDeque::with_capacity(WAITING);
+        for signed in commands {
+            if pending.len() == WAITING
+                && let Some(first) = pending.pop_front()
+            {
+                first.wait().map_err(told)?;
+            }
+            pending.push_back(queue.send(signed).map_err(told)?);
+        }
+        pending.into_iter().try_for_each(|last| last.wait().map(drop).map_err(told))
+    })?;
+    drop(queue);
+    sequencer.finish().map_err(told)?;
+    Ok(measured.row("assay, 2,000 waiting", 1))
 }
 
 /// 64 callers, each of whom waits for its answer.
@@ -308,6 +360,42 @@ fn sqlite_ledger(dir: &Path, batch: usize, seconds: f64) -> Result<Measured> {
             Ok(tx.commit()?)
         })?;
     }
+    Ok(measured)
+}
+
+fn postgres_ledger(url: &str, batch: usize, seconds: f64) -> Result<Measured> {
+    let mut db = postgres::Client::connect(url, postgres::NoTls)?;
+    db.batch_execute(
+        "DROP SCHEMA IF EXISTS assay_bench CASCADE; CREATE SCHEMA assay_bench; SET search_path = assay_bench;
+        CREATE TABLE entry (seq BIGINT PRIMARY KEY, bytes BYTEA NOT NULL);
+        CREATE TABLE key (key BYTEA PRIMARY KEY, seq BIGINT NOT NULL);
+        CREATE TABLE posting (seq BIGINT NOT NULL, account BIGINT NOT NULL, amount BIGINT NOT NULL);
+        CREATE TABLE balance (account BIGINT PRIMARY KEY, amount BIGINT NOT NULL);",
+    )?;
+    for account in 0..=ACCOUNTS as i64 {
+        db.execute("INSERT INTO balance VALUES ($1, 0)", &[&account])?;
+    }
+    let entry = db.prepare("INSERT INTO entry VALUES ($1, $2)")?;
+    let key = db.prepare("INSERT INTO key VALUES ($1, $2)")?;
+    let posting = db.prepare("INSERT INTO posting VALUES ($1, $2, $3)")?;
+    let balance = db.prepare("UPDATE balance SET amount = amount + $2 WHERE account = $1")?;
+    let (mut measured, bytes, mut seq) = (Measured::default(), vec![7_u8; OTHER_BYTES], 0_i64);
+    while measured.wall() < seconds {
+        measured.commit(batch, || {
+            let mut tx = db.transaction()?;
+            for _ in 0..batch {
+                tx.execute(&entry, &[&seq, &bytes])?;
+                tx.execute(&key, &[&(seq as u128).to_be_bytes().as_slice(), &seq])?;
+                for (account, amount) in [(0, -5), (1 + seq % ACCOUNTS as i64, 5)] {
+                    tx.execute(&posting, &[&seq, &account, &amount])?;
+                    tx.execute(&balance, &[&account, &amount])?;
+                }
+                seq += 1;
+            }
+            Ok(tx.commit()?)
+        })?;
+    }
+    db.batch_execute("DROP SCHEMA assay_bench CASCADE")?;
     Ok(measured)
 }
 

@@ -59,6 +59,7 @@ fn expected_r(signed: &Signed, key: &PublicKey, minus: &EdwardsPoint) -> Option<
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use curve25519_dalek::constants::EIGHT_TORSION;
     use ed25519_dalek::SigningKey;

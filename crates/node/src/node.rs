@@ -96,6 +96,8 @@ pub struct Node {
     /// Entries are durable that wait for witnesses.
     pub(crate) waiting: bool,
     state: State,
+    /// What the node has just appended and not published yet, so that it need not be decoded again.
+    fresh: Vec<Event>,
     imaged: u64,
     /// A command failed half way: what is in memory may not be what is in the log.
     failed: bool,
@@ -141,6 +143,7 @@ impl Node {
             quorum: if home.is_frozen() { None } else { home.witness_policy()?.map(Quorum::new) },
             waiting: false,
             state,
+            fresh: Vec::new(),
             imaged,
             failed: false,
             cache: crate::cache::Cache::default(),
@@ -249,6 +252,12 @@ impl Node {
     /// Submits commands that share one durable transaction and one checkpoint; an answer for each, in order.
     /// Fails as a whole only when nothing more can be promised: the node must then be opened again.
     pub fn submit_all(&mut self, batch: Vec<Signed>) -> Result<Vec<Result<u64>>> {
+        let batch: Vec<Checked> = batch.into_iter().map(|signed| Checked { signed, by: None }).collect();
+        self.submit_checked(&batch)
+    }
+
+    /// The same for commands whose signatures may have been checked already.
+    pub(crate) fn submit_checked(&mut self, batch: &[Checked]) -> Result<Vec<Result<u64>>> {
         if batch.len() > BATCH_MAX {
             return Err(NodeError::refused(format!(
                 "{} commands in one batch; at most {BATCH_MAX}",
@@ -267,13 +276,13 @@ impl Node {
         if self.waiting {
             self.publish()?;
         }
-        let answers = self.commit(&batch);
+        let answers = self.commit(batch);
         self.failed = answers.is_err() && !self.waiting;
         answers
     }
 
     /// Decides on the newest state until nobody else has appended meanwhile.
-    fn commit(&mut self, batch: &[Signed]) -> Result<Vec<Result<u64>>> {
+    fn commit(&mut self, batch: &[Checked]) -> Result<Vec<Result<u64>>> {
         for _ in 0..CONFLICTS_MAX {
             self.follow()?;
             if let Some(answers) = self.attempt(batch)? {
@@ -302,11 +311,12 @@ impl Node {
     }
 
     /// Decides and commits; `None` if another node appended first, and then the state is that of the log again.
-    fn attempt(&mut self, batch: &[Signed]) -> Result<Option<Vec<Result<u64>>>> {
+    fn attempt(&mut self, batch: &[Checked]) -> Result<Option<Vec<Result<u64>>>> {
         let expected = self.state.size();
         let (mut answers, mut entries) = (Vec::with_capacity(batch.len()), Vec::new());
+        let mut fresh = Vec::with_capacity(batch.len());
         let checked = check_signatures(&self.state, batch);
-        for (signed, checked) in batch.iter().zip(checked) {
+        for (Checked { signed, .. }, checked) in batch.iter().zip(checked) {
             let (seq, events) = match self.decided(signed, checked) {
                 Ok(decided) => decided,
                 Err(refusal) => {
@@ -319,6 +329,7 @@ impl Node {
                 self.state.apply(event);
                 self.cache.note(event);
             }
+            fresh.extend(events);
             answers.push(Ok(seq));
         }
         if !entries.is_empty() {
@@ -331,10 +342,24 @@ impl Node {
                 appended => drop(appended?),
             }
         }
+        self.fresh = fresh;
         // Also where nothing was added: the first answer may be one that another node is still publishing.
-        self.publish()?;
+        let published = self.publish();
+        self.fresh.clear();
+        published?;
         self.save_image()?;
         Ok(Some(answers))
+    }
+
+    /// What the node has just appended as entry `seq`, if it is that.
+    pub(crate) fn fresh(&self, seq: u64) -> Option<&Event> {
+        let first = self.fresh.first()?.seq;
+        self.fresh.get(usize::try_from(seq.checked_sub(first)?).ok()?)
+    }
+
+    /// The key of an account, as far as the log goes.
+    pub(crate) fn key_of(&self, account: &AccountId) -> Option<PublicKey> {
+        self.state.accounts().get(account).copied()
     }
 
     /// The time that the next entry will have: the clock's, never falling.
@@ -397,18 +422,28 @@ fn fold(state: &mut State, events: &EventStore) -> Result<u64> {
     Ok(state.size() - before)
 }
 
-/// The key that signed each command of a batch, where it is the one that had to before the batch. The others are checked
-/// when their turn comes.
-fn check_signatures(state: &State, batch: &[Signed]) -> Vec<Option<PublicKey>> {
-    if batch.len() < THREADED_BATCH {
-        return vec![None; batch.len()];
+/// A command, and the key that it was found to be signed by, if anybody has looked.
+pub(crate) struct Checked {
+    pub(crate) signed: Signed,
+    pub(crate) by: Option<PublicKey>,
+}
+
+/// The key that signed each command of a batch, where it is known, or is the one that had to before the batch. The others are
+/// checked when their turn comes.
+fn check_signatures(state: &State, batch: &[Checked]) -> Vec<Option<PublicKey>> {
+    let mut by: Vec<Option<PublicKey>> = batch.iter().map(|checked| checked.by).collect();
+    let unknown = (0..).zip(batch).filter(|(_, checked)| checked.by.is_none());
+    let (places, asked): (Vec<usize>, Vec<(&Signed, PublicKey)>) = unknown
+        .filter_map(|(at, Checked { signed, .. })| Some((at, (signed, signer(state, signed).ok()?))))
+        .unzip();
+    if asked.len() < THREADED_BATCH {
+        return by;
     }
-    let keys: Vec<Option<PublicKey>> = batch.iter().map(|signed| signer(state, signed).ok()).collect();
-    let known = batch.iter().zip(&keys).filter_map(|(signed, key)| Some((signed, (*key)?)));
-    let known: Vec<(&Signed, PublicKey)> = known.collect();
-    let checked: Vec<Vec<bool>> = known.par_chunks(CHECKED_AT_ONCE).map(verified).collect();
-    let mut checked = checked.into_iter().flatten();
-    keys.into_iter().map(|key| key.filter(|_| checked.next() == Some(true))).collect()
+    let are: Vec<bool> = asked.par_chunks(CHECKED_AT_ONCE).flat_map_iter(verified).collect();
+    for ((at, (_, key)), is) in places.into_iter().zip(asked).zip(are) {
+        by[at] = is.then_some(key);
+    }
+    by
 }
 
 pub(crate) fn new_entry(event: &Event) -> Result<NewEntry> {

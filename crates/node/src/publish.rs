@@ -191,7 +191,10 @@ impl Node {
         while self.edge.tiles.size() < size {
             let page = self.events.reader().read(self.edge.tiles.size()..size)?;
             for (seq, bytes) in (self.edge.tiles.size()..).zip(&page) {
-                self.publish_tables(seq, &codec::decode(bytes)?)?;
+                match self.fresh(seq) {
+                    Some(event) => self.publish_tables(seq, event)?,
+                    None => self.publish_tables(seq, &codec::decode(bytes)?)?,
+                }
             }
             self.lay_tiles(&page)?;
         }

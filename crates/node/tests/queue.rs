@@ -7,9 +7,12 @@ mod small;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use assay_ledger::command::Command;
-use assay_ledger::ids::Nonce;
+use assay_ledger::amount::Amount;
+use assay_ledger::command::{Command, Intent};
+use assay_ledger::ids::{Nonce, PublicKey};
+use assay_ledger::key::{Claim, Purpose};
 use assay_node::{Home, Kind, Node, queue, verify};
+use ed25519_dalek::SigningKey;
 
 const CALLERS: u64 = 64;
 
@@ -105,4 +108,53 @@ fn a_queue_without_a_node_says_so() {
     assert_eq!(queue.submit(signed).unwrap(), seq);
     drop(queue);
     assert_eq!(sequencer.finish().unwrap().state().size(), seq + 1);
+}
+
+/// Signatures are checked ahead of the sequencer, by keys that may be replaced before it comes to them.
+#[test]
+fn a_key_that_is_replaced_while_commands_wait_signs_nothing_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = Node::found(Home::init(&dir.path().join("home"), Some(small::ORIGIN)).unwrap()).unwrap();
+    let (old, new) = (SigningKey::from_bytes(&[5; 32]), SigningKey::from_bytes(&[6; 32]));
+    let account = node.account(&old).unwrap();
+    let deposit = Command::Deposit {
+        account: account.clone(),
+        amount: Amount::new(1_000).unwrap(),
+        reference: "in".parse().unwrap(),
+    };
+    let operator = node.operator().clone();
+    node.act(&operator, deposit).unwrap();
+    let signed = |by: &SigningKey, place: u8, command: Command| {
+        Intent { origin: small::ORIGIN.into(), actor: account.clone(), nonce: Nonce([place; 16]), command }
+            .sign(by)
+            .unwrap()
+    };
+    let out = |place: u8| Command::Withdraw {
+        amount: Amount::new(1).unwrap(),
+        reference: format!("out-{place}").parse().unwrap(),
+    };
+    let proof =
+        Claim { origin: small::ORIGIN, account: &account, purpose: Purpose::Sign }.sign(&new).unwrap();
+    let rotate = Command::RotateKey { key: PublicKey::from(&new), proof };
+    let (queue, sequencer) = queue::start(node).unwrap();
+    // From here on the key of the account is known ahead.
+    queue.submit(signed(&old, 0, out(0))).unwrap();
+    let mut forged = signed(&old, 1, out(1));
+    forged.signature.0[40] ^= 1;
+    let mut sent = vec![(false, forged)];
+    sent.extend((2..60).map(|place| (true, signed(&old, place, out(place)))));
+    sent.push((true, signed(&old, 60, rotate)));
+    sent.extend(
+        (61..120).map(|place| {
+            (place % 2 == 0, signed(if place % 2 == 0 { &new } else { &old }, place, out(place)))
+        }),
+    );
+    let waiting: Vec<_> =
+        sent.into_iter().map(|(good, signed)| (good, queue.send(signed).unwrap())).collect();
+    for (place, (good, pending)) in (1..).zip(waiting) {
+        let answer = pending.wait();
+        assert_eq!(answer.is_ok(), good, "command {place}: {answer:?}");
+    }
+    drop(queue);
+    sequencer.finish().unwrap();
 }
