@@ -10,6 +10,7 @@ mod init;
 mod key;
 mod log;
 mod migrate;
+mod passphrase;
 mod publish;
 mod receipt;
 mod records;

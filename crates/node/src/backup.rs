@@ -11,7 +11,7 @@ use assay_tlog::{SignerKey, open_checkpoint};
 use serde::Serialize;
 
 use crate::error::{NodeError, Result};
-use crate::home::{Home, LOG, Places};
+use crate::home::{Home, LOG, Passphrase, Places};
 use crate::node::{CHECKPOINT, Node};
 use crate::publish::NOTE_BYTES_MAX;
 use crate::transfer::{Transferred, transfer};
@@ -38,9 +38,14 @@ pub fn backup(home: &Home, dir: &Path, size: Option<u64>) -> Result<Transferred>
 }
 
 /// Makes a home in `dir` from the backup in `from`. What was published is looked for at `published`, else where the home that was
-/// backed up published.
-pub fn restore(from: &Path, dir: &Path, published: Option<&str>) -> Result<Restored> {
-    let copy = Home::open_backup(from)?;
+/// backed up published. The passphrase is that of the keys, if they have one.
+pub fn restore(
+    from: &Path,
+    dir: &Path,
+    published: Option<&str>,
+    passphrase: Option<Passphrase>,
+) -> Result<Restored> {
+    let copy = Home::open_backup(from)?.under(passphrase);
     let mut home = copy.prepare(dir, Places::default())?;
     let transferred = transfer(&copy, &home, None)?;
     let address = published.map_or_else(|| copy.public_address(), str::to_owned);
@@ -59,7 +64,7 @@ fn published_size(home: &Home, address: &str) -> Result<Option<u64>> {
         return Ok(None);
     }
     let note = PublicFiles::open(address)?.read(CHECKPOINT, NOTE_BYTES_MAX)?;
-    let key = SignerKey::from_seed(home.origin(), &home.key(LOG)?.to_bytes())?;
+    let key = SignerKey::from_seed(home.origin(), home.key(LOG)?.as_bytes())?;
     note.map(|note| open_checkpoint(&note, key.verifier(), home.origin()).map(|head| head.size))
         .transpose()
         .map_err(|e| {

@@ -3,7 +3,7 @@
 //! ```text
 //! assay.toml         origin of the log; where log, tables and public files are, if not here; [witness] policy = "FILE"
 //!                    where witnesses must cosign
-//! keys/NAME.key      one Ed25519 seed each, readable by the owner only; NAME.new until the log holds that it replaces NAME.key
+//! keys/NAME.key      one Ed25519 seed each, readable by the owner only, plain or under a passphrase; NAME.new until the log holds that it replaces NAME.key
 //! private/           event store, vault of records, every table
 //! public/            what a stranger gets: checkpoint, tiles, tables
 //! reports/           pages to look at
@@ -12,6 +12,7 @@
 
 mod keys;
 mod places;
+mod sealed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,15 @@ use serde::{Deserialize, Serialize};
 use crate::error::{NodeError, Result};
 use crate::trust::read_policy;
 pub use places::Places;
+pub use sealed::Passphrase;
 
 /// The folder of a node and its settings.
 #[derive(Clone, Debug)]
 pub struct Home {
     dir: PathBuf,
     config: Config,
+    /// What opens its keys, and what new ones are sealed under.
+    passphrase: Option<Passphrase>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,6 +82,11 @@ impl Home {
     /// Makes a new home in `dir`, which must be absent or empty, with its operator and log keys.
     /// The origin is `origin`, or one drawn at random that no other log has.
     pub fn init(dir: &Path, origin: Option<&str>) -> Result<Self> {
+        Self::init_under(dir, origin, None)
+    }
+
+    /// The same with keys that are sealed under a passphrase.
+    pub fn init_under(dir: &Path, origin: Option<&str>, passphrase: Option<Passphrase>) -> Result<Self> {
         if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(NodeError::refused(format!("{} is not empty", dir.display()))
                 .hint("name a new folder, or remove what is in this one"));
@@ -86,7 +95,7 @@ impl Home {
             Some(origin) => check_origin(origin)?.to_owned(),
             None => format!("assay.localhost/{}", hex::encode(random::<6>()?)),
         };
-        let home = Self { dir: dir.to_path_buf(), config: Config::of(origin) };
+        let home = Self { dir: dir.to_path_buf(), config: Config::of(origin), passphrase };
         for folder in [home.keys(), home.private(), home.public(), home.reports(), home.receipts()] {
             fs::create_dir_all(&folder).map_err(|e| NodeError::file(&folder, &e))?;
         }
@@ -106,6 +115,12 @@ impl Home {
         Self::read(dir, CONFIG)?.stays()
     }
 
+    /// The same home with what opens its keys; new ones are sealed under it.
+    #[must_use]
+    pub fn under(self, passphrase: Option<Passphrase>) -> Self {
+        Self { passphrase, ..self }
+    }
+
     /// Reads the settings in a folder.
     fn read(dir: &Path, name: &str) -> Result<Self> {
         let path = dir.join(name);
@@ -116,7 +131,7 @@ impl Home {
         let config: Config =
             toml::from_str(&text).map_err(|e| NodeError::invalid(format!("{}: {e}", path.display())))?;
         check_origin(&config.origin)?;
-        Ok(Self { dir: dir.to_path_buf(), config })
+        Ok(Self { dir: dir.to_path_buf(), config, passphrase: None })
     }
 
     /// Refuses a home that another one has replaced: two would write two histories.
@@ -196,7 +211,7 @@ impl Home {
     }
 
     fn keys(&self) -> PathBuf {
-        self.dir.join("keys")
+        self.dir.join(keys::KEYS)
     }
 }
 

@@ -47,7 +47,7 @@ pub use copy::{Copied, copy};
 pub use error::{Kind, NodeError, Result};
 pub use fit::{Answers, Fitted};
 pub use gate::{Labels, Original, Rehearsed, VerdictRow, claimed, declare, mask, rehearse, unmasked};
-pub use home::{Home, LOG, OPERATOR, Places};
+pub use home::{Home, LOG, OPERATOR, Passphrase, Places};
 pub use key::Rekeyed;
 pub use migrate::{Migrated, migrate};
 pub use node::{CHECKPOINT, Clock, Ground, LOG_KEY, Node};

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::error::{NodeError, Result};
-use crate::home::{Home, Places};
+use crate::home::{Home, Passphrase, Places};
 use crate::node::Node;
 use crate::transfer::{Transferred, transfer};
 
@@ -23,8 +23,8 @@ pub struct Migrated {
 }
 
 /// Moves the node of the home `from` to `places`, with its home in `dir`: a new one, or `from` itself.
-pub fn migrate(from: &Path, dir: &Path, places: Places) -> Result<Migrated> {
-    let source = Home::open_moved(from, dir)?;
+pub fn migrate(from: &Path, dir: &Path, places: Places, passphrase: Option<Passphrase>) -> Result<Migrated> {
+    let source = Home::open_moved(from, dir)?.under(passphrase);
     let target = source.prepare(dir, places)?;
     // Held to the end: nobody else works on the old places meanwhile, and what a crash left unpublished is not.
     let node = Node::open(source.clone())?;

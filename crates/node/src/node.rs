@@ -129,7 +129,7 @@ impl Node {
         let (state, imaged) = load(&events, home.origin())?;
         home.take_up_keys(&state)?;
         let operator = home.key(OPERATOR)?;
-        let log_key = SignerKey::from_seed(home.origin(), &home.key(LOG)?.to_bytes())?;
+        let log_key = SignerKey::from_seed(home.origin(), home.key(LOG)?.as_bytes())?;
         let mut node = Self {
             operator,
             log_key,

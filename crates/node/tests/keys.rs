@@ -214,7 +214,7 @@ fn a_backup_has_the_key_that_its_log_holds() {
     let new = world.key("alice");
     save(&world, &copy);
     let home = world.dir.path().join("restored");
-    restore(&copy, &home, None).unwrap();
+    restore(&copy, &home, None, None).unwrap();
     let restored = Node::open(Home::open(&home).unwrap()).unwrap();
     assert_eq!(restored.home().key("alice").unwrap().to_bytes(), new.to_bytes());
 }

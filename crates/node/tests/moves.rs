@@ -74,7 +74,7 @@ fn a_node_moves_and_its_old_home_stays_closed() {
     let (old, net) = world(dir.path());
     let before = told(&old, &net);
     let new = dir.path().join("new");
-    let moved = migrate(&old, &new, Places::default()).unwrap();
+    let moved = migrate(&old, &new, Places::default(), None).unwrap();
     assert_eq!((moved.transferred.entries, &moved.transferred.root), (before.size, &before.root));
     assert_eq!(moved.transferred.signed, before.size);
     assert!(moved.transferred.records > 0 && moved.transferred.tables > 0 && moved.transferred.secrets > 0);
@@ -89,7 +89,7 @@ fn a_node_moves_and_its_old_home_stays_closed() {
     node.ask(&operator, &net, &small::records(1, 1, 1)).unwrap();
     assert_eq!(node.answer(&net).unwrap().len(), 1);
     drop(node);
-    let error = migrate(&new, &old, Places::default()).err().unwrap();
+    let error = migrate(&new, &old, Places::default(), None).err().unwrap();
     assert!(error.to_string().contains("is not empty"), "{error}");
 }
 
@@ -101,7 +101,8 @@ fn places_that_hold_something_else_are_refused() {
     let other = dir.path().join("other");
     drop(Node::found(Home::init(&other.join("home"), Some(small::ORIGIN)).unwrap()).unwrap());
     let store = Some(other.join("home/private").display().to_string());
-    let error = migrate(&old, &dir.path().join("new"), Places { store, ..Places::default() }).err().unwrap();
+    let error =
+        migrate(&old, &dir.path().join("new"), Places { store, ..Places::default() }, None).err().unwrap();
     assert!(error.to_string().contains("another log is there"), "{error}");
     assert_eq!(told(&old, &net), before, "the old home is as it was");
 }
@@ -111,7 +112,7 @@ fn places_that_hold_something_else_are_refused() {
 fn a_migration_that_is_killed_goes_on() {
     if let Ok(task) = std::env::var(CHILD) {
         let (from, to) = task.split_once('|').unwrap();
-        match migrate(Path::new(from), Path::new(to), Places::default()) {
+        match migrate(Path::new(from), Path::new(to), Places::default(), None) {
             // Killed after its last step: there is nothing left to do.
             Err(error) if error.to_string().contains("has moved") => return,
             done => return drop(done.unwrap()),
@@ -166,7 +167,7 @@ fn a_backup_is_made_beside_a_working_node_and_restored() {
     assert_eq!((made.entries, made.root), (node.state().size(), node.checkpoint().root.to_string()));
     drop(node);
     let before = told(&home, &net);
-    let restored = restore(&copy, &again, None).unwrap();
+    let restored = restore(&copy, &again, None, None).unwrap();
     assert_eq!((restored.published, restored.frozen), (Some(before.size), false));
     assert_eq!(told(&again, &net), before);
     deposit(&again, "after").unwrap();
@@ -183,7 +184,7 @@ fn a_restored_home_begins_no_second_history() {
     deposit(&home, "later").unwrap();
 
     let late = dir.path().join("late");
-    let restored = restore(&copy, &late, None).unwrap();
+    let restored = restore(&copy, &late, None, None).unwrap();
     assert_eq!((restored.published, restored.frozen), (Some(whole.entries + 1), true));
     let error = deposit(&late, "fork").unwrap_err();
     assert_eq!(error.kind, Kind::Refused, "{error}");
@@ -192,9 +193,9 @@ fn a_restored_home_begins_no_second_history() {
     // With the home gone too, nobody knows, until somebody says where the public files are.
     let mirror = dir.path().join("mirror");
     std::fs::rename(&published, &mirror).unwrap();
-    let unknown = restore(&copy, &dir.path().join("unknown"), None).unwrap();
+    let unknown = restore(&copy, &dir.path().join("unknown"), None, None).unwrap();
     assert_eq!((unknown.published, unknown.frozen), (None, true));
-    let ahead = restore(&copy, &dir.path().join("ahead"), mirror.to_str()).unwrap();
+    let ahead = restore(&copy, &dir.path().join("ahead"), mirror.to_str(), None).unwrap();
     assert!(ahead.frozen);
 
     // A point in time: the first entries, to look at.
@@ -203,7 +204,7 @@ fn a_restored_home_begins_no_second_history() {
     let at = backup(&Home::open(&home).unwrap(), &early, Some(100)).unwrap();
     assert_eq!((at.entries, at.signed), (100, 0));
     let looked = dir.path().join("looked");
-    assert!(restore(&early, &looked, None).unwrap().frozen);
+    assert!(restore(&early, &looked, None, None).unwrap().frozen);
     assert_eq!(small::open(&looked).unwrap().state().size(), 100);
     let error = backup(&Home::open(&home).unwrap(), &dir.path().join("none"), Some(1 << 40)).unwrap_err();
     assert_eq!(error.kind, Kind::Refused, "{error}");
@@ -216,10 +217,10 @@ fn a_backup_that_is_not_whole_is_not_restored() {
     let copy = dir.path().join("backup");
     backup(&Home::open(&home).unwrap(), &copy, None).unwrap();
     std::fs::rename(copy.join("backup.toml"), copy.join("backup.toml.part")).unwrap();
-    let error = restore(&copy, &dir.path().join("again"), None).err().unwrap();
+    let error = restore(&copy, &dir.path().join("again"), None, None).err().unwrap();
     assert!(error.to_string().contains("not whole"), "{error}");
     backup(&Home::open(&home).unwrap(), &copy, None).unwrap();
-    assert!(!restore(&copy, &dir.path().join("again"), None).unwrap().frozen);
+    assert!(!restore(&copy, &dir.path().join("again"), None, None).unwrap().frozen);
 }
 
 /// From the embedded default to Postgres and S3, and back.
@@ -252,7 +253,7 @@ fn there_and_back(store: &str) {
         tables: Some("s3://assay-moves/private".to_owned()),
         public: Some("s3://assay-moves/public".to_owned()),
     };
-    migrate(&home, &home, places).unwrap();
+    migrate(&home, &home, places, None).unwrap();
     assert_eq!(told(&home, &net), before);
     // It works there: all that the path of a record needs.
     let mut node = small::open(&home).unwrap();
@@ -277,7 +278,7 @@ fn there_and_back(store: &str) {
     assert_eq!(assay_node::verify_at(copied, Some(&key), None, &|_, _| {}).unwrap().state, there.state);
     assert!(assay_node::compare(copied, public, None).unwrap().consistent);
     let back = dir.path().join("back");
-    migrate(&home, &back, Places::default()).unwrap();
+    migrate(&home, &back, Places::default(), None).unwrap();
     assert_eq!(told(&back, &net), there);
     assert_eq!(verify(&back.join("public"), None, &|_, _| {}).unwrap().state, there.state);
     deposit(&back, "home-again").unwrap();

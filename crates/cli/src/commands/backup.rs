@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use assay_node::Transferred;
 use assay_web::text::{count, plural, plural_of};
 
-use super::Said;
 use super::session::At;
+use super::{Said, passphrase};
 use crate::output::Failure;
 
 const BACKUP_EXAMPLES: &str = "\
@@ -67,7 +67,12 @@ pub(super) fn backup(args: &BackupArgs) -> Result<Said, Failure> {
 }
 
 pub(super) fn restore(args: &RestoreArgs) -> Result<Said, Failure> {
-    let restored = assay_node::restore(&args.backup, &args.dir, args.published.as_deref())?;
+    let restored = assay_node::restore(
+        &args.backup,
+        &args.dir,
+        args.published.as_deref(),
+        passphrase::of(&args.backup)?,
+    )?;
     let published = match (restored.published, restored.frozen) {
         (Some(size), false) => format!("The published log has {}: this node can go on.", entries(size)),
         (Some(size), true) => format!(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use assay_node::{Home, Node};
 use serde_json::json;
 
-use super::Said;
+use super::{Said, passphrase};
 use crate::output::Failure;
 
 const EXAMPLES: &str = "\
@@ -16,7 +16,8 @@ Examples:
 
 /// Makes the home of a node and founds its log.
 ///
-/// DIR gets keys (readable by you only), the event store, and public/ with the files that strangers verify.
+/// DIR gets keys (readable by you only, and sealed where ASSAY_PASSPHRASE or ASSAY_PASSPHRASE_FILE says under what), the
+/// event store, and public/ with the files that strangers verify.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -31,7 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Said, Failure> {
-    let home = Home::init(&args.dir, args.origin.as_deref())?;
+    let home = Home::init_under(&args.dir, args.origin.as_deref(), passphrase::given()?)?;
     let node = Node::found(home)?;
     let dir =
         fs::canonicalize(&args.dir).map_err(|e| Failure::failed(format!("{}: {e}", args.dir.display())))?;

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use assay_ledger::ids::{AccountId, PublicKey};
-use assay_node::{LOG, OPERATOR, Rekeyed};
+use assay_node::{Home, LOG, OPERATOR, Rekeyed};
+use assay_web::text::plural;
 use clap::Subcommand;
 use ed25519_dalek::SigningKey;
 use serde_json::json;
 
-use super::Said;
 use super::session::{At, Session, new_key};
+use super::{Said, passphrase};
 use crate::output::{Failure, warn_if_exposed};
 
 const EXAMPLES: &str = "\
@@ -17,10 +18,11 @@ Examples:
   assay key new alice
   assay key list
   assay key rotate alice
+  ASSAY_PASSPHRASE_FILE=secret.txt assay key encrypt
   assay key recovery alice /media/stick/alice.recovery
   assay key recover alice /media/stick/alice.recovery";
 
-/// Makes, lists, replaces and recovers the keys of a home.
+/// Makes, lists, seals, replaces and recovers the keys of a home.
 ///
 /// A key acts for one account of the log, which is named after its first key and keeps that name. Commands take the
 /// key's name with --as. What a key signed stays valid when it is replaced; it signs nothing after that.
@@ -42,6 +44,19 @@ enum Action {
     },
     /// Lists names and accounts of all keys.
     List {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Seals all keys of the home under a passphrase.
+    ///
+    /// It is asked for, or taken from ASSAY_PASSPHRASE_FILE (a file) or ASSAY_PASSPHRASE; so is it by every command that opens
+    /// the node from then on. Keys that are made later are sealed too. Whoever forgets it has lost the keys.
+    Encrypt {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Writes all keys of the home as they are, without a passphrase.
+    Decrypt {
         #[command(flatten)]
         at: At,
     },
@@ -82,6 +97,8 @@ pub(super) fn run(args: &Args) -> Result<(bool, Said), Failure> {
     match &args.action {
         Action::New { name, at } => Ok((at.json, new(name, at)?)),
         Action::List { at } => Ok((at.json, list(&at.open()?)?)),
+        Action::Encrypt { at } => Ok((at.json, encrypt(at)?)),
+        Action::Decrypt { at } => Ok((at.json, decrypt(at)?)),
         Action::Rotate { name, at } => Ok((at.json, rotate(name, &mut at.open()?)?)),
         Action::Recovery { name, file, with, at } => {
             Ok((at.json, recovery(name, file, with.as_deref(), &mut at.open()?)?))
@@ -101,7 +118,7 @@ fn list(session: &Session) -> Result<Said, Failure> {
     let (mut words, mut rows) = (String::new(), Vec::new());
     for (name, account) in keys {
         let state = session.node.state();
-        let key = PublicKey::from(&session.key(name)?);
+        let key = session.node.home().public_key(name)?;
         let replaced = state.accounts().get(account).is_some_and(|now| *now != key);
         let recovery = state.recovery(account);
         let role = match (replaced, name == OPERATOR) {
@@ -116,6 +133,22 @@ fn list(session: &Session) -> Result<Said, Failure> {
     }
     words += &format!("{LOG:<24} {:<21}  signs checkpoints\n", "-");
     Said::new(json!({ "keys": rows }), words)
+}
+
+fn encrypt(at: &At) -> Result<Said, Failure> {
+    let passphrase = passphrase::new()?;
+    // Some may be sealed already, by a run that was killed.
+    let mut home = Home::open(at.dir()?)?.under(Some(passphrase.clone()));
+    let count = home.rewrite_keys(Some(passphrase))?;
+    Said::new(json!({ "sealed": count }), format!("{} sealed.\n", plural(count as u64, "key")))
+}
+
+fn decrypt(at: &At) -> Result<Said, Failure> {
+    let count = at.home()?.rewrite_keys(None)?;
+    Said::new(
+        json!({ "plain": count }),
+        format!("{} written without a passphrase.\n", plural(count as u64, "key")),
+    )
 }
 
 fn rotate(name: &str, session: &mut Session) -> Result<Said, Failure> {

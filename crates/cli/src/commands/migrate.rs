@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use assay_node::Places;
 
-use super::Said;
 use super::backup::held;
+use super::{Said, passphrase};
 use crate::output::Failure;
 
 const EXAMPLES: &str = "\
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
         (false, store) => (PathBuf::from(&args.to), store.clone()),
     };
     let places = Places { store, tables: args.tables.clone(), public: args.public.clone() };
-    let migrated = assay_node::migrate(&args.from, &dir, places)?;
+    let migrated = assay_node::migrate(&args.from, &dir, places, passphrase::of(&args.from)?)?;
     let words = format!(
         "{} is the home now.\n{}\nstate  {}\n",
         dir.display(),

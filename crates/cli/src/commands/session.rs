@@ -7,6 +7,7 @@ use assay_ledger::ids::{AccountId, DatanetId};
 use assay_node::{Home, LOG, Node, NodeError};
 use ed25519_dalek::SigningKey;
 
+use super::passphrase;
 use crate::output::{Failure, warn_if_exposed};
 
 /// Flags that every command of a node has.
@@ -21,6 +22,11 @@ pub(super) struct At {
 }
 
 impl At {
+    /// The folder of the home.
+    pub(super) fn dir(&self) -> Result<&PathBuf, Failure> {
+        named(self.home.as_ref())
+    }
+
     /// The home that the flags or the environment name.
     pub(super) fn home(&self) -> Result<Home, Failure> {
         home(self.home.as_ref())
@@ -32,12 +38,16 @@ impl At {
     }
 }
 
-fn home(dir: Option<&PathBuf>) -> Result<Home, Failure> {
-    let dir = dir.ok_or_else(|| {
+fn named(dir: Option<&PathBuf>) -> Result<&PathBuf, Failure> {
+    dir.ok_or_else(|| {
         Failure::refused("no home is named")
             .hint("give --home DIR or set ASSAY_HOME; `assay init DIR` makes a home")
-    })?;
-    let home = Home::open(dir)?;
+    })
+}
+
+fn home(dir: Option<&PathBuf>) -> Result<Home, Failure> {
+    let dir = named(dir)?;
+    let home = Home::open(dir)?.under(passphrase::of(dir)?);
     home.key_files()?.iter().for_each(|file| warn_if_exposed(file));
     Ok(home)
 }
@@ -45,7 +55,7 @@ fn home(dir: Option<&PathBuf>) -> Result<Home, Failure> {
 /// Accounts of the keys beside a node. The key that signs checkpoints opens none.
 fn names(node: &Node) -> Result<BTreeMap<AccountId, String>, Failure> {
     let names = node.home().key_names()?.into_iter().filter(|name| name != LOG);
-    names.map(|name| Ok((node.account_of(&node.home().key(&name)?), name))).collect()
+    names.map(|name| Ok((node.state().account_of(&node.home().public_key(&name)?), name))).collect()
 }
 
 /// An open node and the names of the keys beside it.

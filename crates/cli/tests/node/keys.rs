@@ -4,6 +4,8 @@
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
+use assert_cmd::Command;
+
 use crate::World;
 
 #[test]
@@ -70,4 +72,68 @@ fn a_key_is_replaced_and_an_account_is_taken_back() {
     assert_eq!(world.document("withdraw 1 --as alice --reference out-3")["account"], account);
     assert!(world.refuses("key rotate log").contains("signs checkpoints"));
     world.says("verify home");
+}
+
+/// Runs with the passphrase in a file that the environment names; the exit code and what was said.
+fn under(world: &World, file: &str, arguments: &str) -> (Option<i32>, String) {
+    let output = Command::cargo_bin("assay")
+        .unwrap()
+        .current_dir(world.path("."))
+        .env("ASSAY_HOME", "home")
+        .env("ASSAY_PASSPHRASE_FILE", file)
+        .args(arguments.split_whitespace())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    (output.status.code(), said)
+}
+
+#[test]
+fn keys_under_a_passphrase_act_with_it_and_not_without() {
+    let world = World::bare();
+    for (file, text) in [("one", "correct horse\n"), ("two", "battery staple\n")] {
+        std::fs::write(world.path(file), text).unwrap();
+        std::fs::set_permissions(world.path(file), Permissions::from_mode(0o600)).unwrap();
+    }
+    world.says("init home --origin example.org/test");
+    world.says("key new alice");
+    world.says("deposit alice 5 --reference a");
+    assert_eq!(under(&world, "one", "key encrypt"), (Some(0), "3 keys sealed.\n".to_owned()));
+    let texts = || {
+        ["alice", "log", "operator"]
+            .map(|name| std::fs::read_to_string(world.path(&format!("home/keys/{name}.key"))).unwrap())
+    };
+    assert!(texts().iter().all(|text| text.starts_with("assay-key/1 argon2id 65536 3 4 ")));
+    // No terminal, no passphrase: nothing is done.
+    assert!(world.refuses("balance").contains("sealed under a passphrase"));
+    let (code, said) = under(&world, "two", "balance");
+    assert!(code == Some(2) && said.contains("sealed under another passphrase"), "{said}");
+    assert!(said.contains("`assay key decrypt` first") && !said.contains("key new"), "{said}");
+    assert_eq!(under(&world, "two", "key encrypt").0, Some(2));
+    for command in [
+        "withdraw 1 --as alice --reference out-1",
+        "key new bob",
+        "key rotate operator",
+        "key rotate alice",
+        "withdraw 1 --as alice --reference out-2",
+        "backup copy",
+        "restore copy again",
+    ] {
+        let (code, said) = under(&world, "one", command);
+        assert_eq!(code, Some(0), "{command}: {said}");
+        assert!(!said.contains("horse"));
+    }
+    assert!(texts().iter().all(|text| text.starts_with("assay-key/1 ")));
+    // Strangers need none of it.
+    world.says("verify home");
+    assert_eq!(under(&world, "one", "key encrypt").1, "4 keys sealed.\n", "again, as after a kill");
+    assert_eq!(under(&world, "one", "key decrypt").0, Some(0));
+    world.says("withdraw 1 --as alice --reference out-3");
+    assert!(texts().iter().all(|text| text.trim().len() == 64));
+
+    // A passphrase that others can read is named; a home can begin under one.
+    std::fs::set_permissions(world.path("one"), Permissions::from_mode(0o644)).unwrap();
+    let (code, said) = under(&world, "one", "init other");
+    assert!(code == Some(0) && said.contains("chmod 600 one"), "{said}");
+    assert!(std::fs::read_to_string(world.path("other/keys/log.key")).unwrap().starts_with("assay-key/1 "));
 }

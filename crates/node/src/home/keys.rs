@@ -2,22 +2,30 @@
 //!
 //! A key that is to replace another lies beside it as `NAME.new` until the log holds the entry that says so, and then takes
 //! its place by one rename. So the key that the log knows is on disk at every moment, and whoever was killed goes on.
+//! Where a home has a passphrase, what is written is sealed under it ([`super::sealed`]).
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use assay_ledger::ids::PublicKey;
 use assay_ledger::state::State;
 use assay_store::files::{create_secret, replace, write_secret};
 use ed25519_dalek::SigningKey;
+use zeroize::Zeroizing;
 
+use super::sealed::{Passphrase, Sealed, Stored};
 use super::{Home, random};
 use crate::error::{NodeError, Result};
 
+/// Folder of the keys in a home.
+pub(super) const KEYS: &str = "keys";
 /// Ending of the file of a key that an account has.
 const KEY: &str = "key";
 /// Ending of the file of a key that is to replace it.
 const NEW: &str = "new";
+/// The most that is read of a file of a key, bytes.
+const KEY_BYTES_MAX: u64 = 1024;
 
 impl Home {
     fn key_path(&self, name: &str, ending: &str) -> Result<PathBuf> {
@@ -39,7 +47,7 @@ impl Home {
     /// Makes a key in a file of its own; refuses to overwrite one.
     pub fn create_key_at(&self, path: &Path) -> Result<SigningKey> {
         let key = draw()?;
-        match create_secret(path, text(&key).as_bytes())? {
+        match create_secret(path, self.written(&key)?.as_bytes())? {
             true => Ok(key),
             false => Err(NodeError::refused(format!("{} exists already", path.display()))),
         }
@@ -47,18 +55,57 @@ impl Home {
 
     /// The key of this name.
     pub fn key(&self, name: &str) -> Result<SigningKey> {
-        let key = self.key_at(&self.key_path(name, KEY)?);
-        key.map_err(|e| e.hint(format!("make it with `assay key new {name}`")))
+        let path = self.key_path(name, KEY)?;
+        self.key_at(&path).map_err(|e| match path.exists() {
+            true => e,
+            false => e.hint(format!("make it with `assay key new {name}`")),
+        })
     }
 
     /// The key in a file.
     pub fn key_at(&self, path: &Path) -> Result<SigningKey> {
-        let text = fs::read_to_string(path).map_err(|e| NodeError::file(path, &e))?;
-        let mut seed = [0; 32];
-        // The message names the file and never its content.
-        hex::decode_to_slice(text.trim(), &mut seed)
-            .map_err(|_| NodeError::invalid(format!("{} holds no key", path.display())))?;
-        Ok(SigningKey::from_bytes(&seed))
+        match (stored(path)?, &self.passphrase) {
+            (Stored::Plain(key), _) => Ok(key),
+            (Stored::Sealed(sealed), Some(passphrase)) => sealed.open(passphrase)?.ok_or_else(|| {
+                NodeError::refused(format!("{} is sealed under another passphrase", path.display()))
+                    .hint("to seal it under this one, `assay key decrypt` first")
+            }),
+            (Stored::Sealed(_), None) => {
+                Err(NodeError::refused(format!("{} is sealed under a passphrase", path.display())))
+            }
+        }
+    }
+
+    /// The public half of the key of this name, which takes no passphrase.
+    pub fn public_key(&self, name: &str) -> Result<PublicKey> {
+        Ok(stored(&self.key_path(name, KEY)?)?.public())
+    }
+
+    /// Whether a key of this home is sealed under a passphrase. Also of a folder that is no home yet, or a backup.
+    pub fn is_sealed(dir: &Path) -> bool {
+        let files = fs::read_dir(dir.join(KEYS)).into_iter().flatten().flatten().map(|entry| entry.path());
+        let keys = files.filter(|path| path.extension().is_some_and(|ending| ending == KEY || ending == NEW));
+        keys.into_iter().any(|path| matches!(stored(&path), Ok(Stored::Sealed(_))))
+    }
+
+    /// Writes every key anew, sealed under this passphrase or plain; how many. Whoever was killed does it again.
+    pub fn rewrite_keys(&mut self, passphrase: Option<Passphrase>) -> Result<usize> {
+        let files = self.key_files()?;
+        // All are read before one is written.
+        let keys = files.iter().map(|path| self.key_at(path)).collect::<Result<Vec<_>>>()?;
+        self.passphrase = passphrase;
+        for (path, key) in files.iter().zip(&keys) {
+            write_secret(path, self.written(key)?.as_bytes())?;
+        }
+        Ok(keys.len())
+    }
+
+    /// A key as it is written.
+    fn written(&self, key: &SigningKey) -> Result<Zeroizing<String>> {
+        match &self.passphrase {
+            Some(passphrase) => Sealed::seal(key, passphrase).map(Zeroizing::new),
+            None => Ok(Zeroizing::new(hex::encode(Zeroizing::new(key.to_bytes())) + "\n")),
+        }
     }
 
     /// Whether there is a key of this name.
@@ -78,14 +125,11 @@ impl Home {
     /// came to nothing.
     pub(crate) fn next_key(&self, name: &str, state: &State) -> Result<SigningKey> {
         let path = self.key_path(name, NEW)?;
-        if path.exists() {
-            let key = self.key_at(&path)?;
-            if !state.has_used(&PublicKey::from(&key)) {
-                return Ok(key);
-            }
+        if path.exists() && !state.has_used(&stored(&path)?.public()) {
+            return self.key_at(&path);
         }
         let key = draw()?;
-        write_secret(&path, text(&key).as_bytes())?;
+        write_secret(&path, self.written(&key)?.as_bytes())?;
         Ok(key)
     }
 
@@ -93,7 +137,7 @@ impl Home {
     pub(crate) fn take_up_keys(&self, state: &State) -> Result<()> {
         for name in self.names(NEW)? {
             let path = self.key_path(&name, NEW)?;
-            let key = PublicKey::from(&self.key_at(&path)?);
+            let key = stored(&path)?.public();
             if state.accounts().get(&state.account_of(&key)) == Some(&key) {
                 replace(&path, &self.key_path(&name, KEY)?)?;
             }
@@ -130,11 +174,15 @@ impl Home {
 }
 
 fn draw() -> Result<SigningKey> {
-    Ok(SigningKey::from_bytes(&random()?))
+    Ok(SigningKey::from_bytes(&Zeroizing::new(random()?)))
 }
 
-fn text(key: &SigningKey) -> String {
-    hex::encode(key.to_bytes()) + "\n"
+/// What a file of a key holds. Messages name the file and never its content.
+fn stored(path: &Path) -> Result<Stored> {
+    let mut text = Zeroizing::new(String::new());
+    let file = fs::File::open(path).map(|file| file.take(KEY_BYTES_MAX));
+    file.and_then(|mut file| file.read_to_string(&mut text)).map_err(|e| NodeError::file(path, &e))?;
+    Stored::parse(&text).ok_or_else(|| NodeError::invalid(format!("{} holds no key", path.display())))
 }
 
 #[cfg(test)]
@@ -155,6 +203,36 @@ mod tests {
         for name in ["../x", "", "a/b", ".", "x y"] {
             assert!(home.key_or_new(name).is_err(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn keys_are_sealed_and_plain_again_and_new_ones_follow() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("home");
+        let mut home = Home::init(&path, None).unwrap();
+        let [plain, pending] =
+            [home.key(OPERATOR), home.next_key(OPERATOR, &State::new(home.origin()))].map(Result::unwrap);
+        assert!(!Home::is_sealed(&path));
+        let passphrase = |text: &str| Some(Passphrase::new(text.to_owned()).unwrap());
+        assert_eq!(home.rewrite_keys(passphrase("one")).unwrap(), 3);
+        let made = home.create_key("alice").unwrap();
+        assert!(Home::is_sealed(&path));
+        for file in home.key_files().unwrap() {
+            let text = fs::read_to_string(&file).unwrap();
+            assert!([&plain, &pending, &made].iter().all(|key| !text.contains(&hex::encode(key.to_bytes()))));
+        }
+        for (under, expected) in [(None, "under a passphrase"), (passphrase("two"), "another passphrase")] {
+            let mut locked = Home::open(&path).unwrap().under(under);
+            assert!(locked.key("alice").unwrap_err().what.contains(expected));
+            assert_eq!(locked.public_key("alice").unwrap(), PublicKey::from(&made));
+            // Nothing is written that would lock somebody out.
+            assert!(locked.rewrite_keys(passphrase("three")).is_err());
+        }
+        let mut home = Home::open(&path).unwrap().under(passphrase("one"));
+        assert_eq!(home.key(OPERATOR).unwrap().to_bytes(), plain.to_bytes());
+        assert_eq!(home.rewrite_keys(None).unwrap(), 4);
+        assert!(!Home::is_sealed(&path));
+        assert_eq!(Home::open(&path).unwrap().key("alice").unwrap().to_bytes(), made.to_bytes());
     }
 
     #[cfg(unix)]

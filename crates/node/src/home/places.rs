@@ -66,7 +66,7 @@ impl Home {
     }
 
     fn fill(&self, dir: &Path, config: Config, part: &str) -> Result<Self> {
-        let home = Self { dir: dir.to_path_buf(), config };
+        let home = Self { dir: dir.to_path_buf(), config, passphrase: self.passphrase.clone() };
         let (path, text) = (dir.join(part), home.text()?);
         // What a kill left half-written does not count.
         let counts = |entry: fs::DirEntry| !entry.file_name().to_string_lossy().starts_with(".tmp-");
