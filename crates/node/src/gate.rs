@@ -24,6 +24,7 @@ pub(crate) mod cost;
 mod dry;
 mod labels;
 mod mask;
+mod scratch;
 
 use claims::Offered;
 pub use claims::{claimed, declare};
@@ -110,6 +111,7 @@ impl Node {
         clear_reviewed(memory);
         memory.places.extend((0..offered.len() as u32).map(|index| (contribution, index)));
         let findings = judge(&mut memory.gates, &views);
+        sound(&memory.gates)?;
         let table = self.put_verdicts(&findings, &memory.places)?;
         let command = verdicts_command(net, contribution, &findings, table)?;
         let operator = self.operator().clone();
@@ -126,7 +128,9 @@ impl Node {
         let rows: Vec<Reading> =
             sealed.value.iter().chain(&sealed.report).map(|row| Reading::of(task, &row.record)).collect();
         let rows: Vec<RecordView<'_>> = rows.iter().map(Reading::view).collect();
-        let mut gates = Gates::new(config(&datanet.charter)?, &rows).map_err(NodeError::invalid)?;
+        let gates = Gates::new(config(&datanet.charter)?, &rows).map_err(NodeError::invalid)?;
+        let files = scratch::files_in(self.home().private());
+        let mut gates = gates.with_index_within(self.home().gate_memory(), files);
         let mut places = Vec::new();
         for (&seq, contribution) in &datanet.contributions {
             if contribution.gate.is_none() || datanet.withdrawn.contains_key(&seq) {
@@ -141,6 +145,7 @@ impl Node {
             places.extend((0..offered.len() as u32).map(|index| (seq, index)));
             gates.replay(&views, &verdicts);
         }
+        sound(&gates)?;
         let (due, reviewed) = (Due::of(datanet), reviewed(datanet));
         Ok(GateMemory { gates, places, labels: None, due, reviewed })
     }
@@ -317,6 +322,11 @@ fn judge(gates: &mut Gates, views: &[RecordView<'_>]) -> Vec<Finding> {
         findings[(at.0 - first) as usize] = held(finding);
     }
     findings
+}
+
+/// Refuses findings that may lack a match, since a file of the index failed.
+fn sound(gates: &Gates) -> Result<()> {
+    gates.failure().map_or(Ok(()), |failure| Err(NodeError::unavailable(failure)))
 }
 
 /// A record that was let in stays where it is until a person has looked.

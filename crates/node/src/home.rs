@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! assay.toml         origin of the log; where log, tables and public files are, if not here; [witness] policy = "FILE"
-//!                    where witnesses must cosign
+//!                    where witnesses must cosign; [gates] memory_mib = N, most memory of a datanet's index of near duplicates
 //! keys/NAME.key      one Ed25519 seed each, readable by the owner only, plain or under a passphrase; NAME.new until the log holds that it replaces NAME.key
 //! private/           event store, vault of records, every table
 //! public/            what a stranger gets: checkpoint, tiles, tables
@@ -56,6 +56,8 @@ struct Config {
     frozen: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     witness: Option<WitnessConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gates: Option<GatesConfig>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,14 +67,32 @@ struct WitnessConfig {
     policy: PathBuf,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GatesConfig {
+    /// Most memory of the index of near duplicates of a datanet, in MiB; what is more goes to files in `private`.
+    memory_mib: u32,
+}
+
 impl Config {
     /// Everything in the home itself.
     fn of(origin: String) -> Self {
-        Self { origin, store: None, tables: None, public: None, moved: None, frozen: false, witness: None }
+        Self {
+            origin,
+            store: None,
+            tables: None,
+            public: None,
+            moved: None,
+            frozen: false,
+            witness: None,
+            gates: None,
+        }
     }
 }
 
 const CONFIG: &str = "assay.toml";
+/// Memory of the index of near duplicates where the settings name none, in MiB: enough for 700,000 texts of 370 bytes.
+const GATE_MEMORY_MIB: u32 = 256;
 /// Name of the key that founds the log and acts for the node.
 pub const OPERATOR: &str = "operator";
 /// Name of the key that signs checkpoints, and nothing else.
@@ -151,6 +171,12 @@ impl Home {
     /// The policy that checkpoints must satisfy before they are published, if there is one.
     pub fn witness_policy(&self) -> Result<Option<Policy>> {
         self.config.witness.as_ref().map(|witness| read_policy(&self.dir.join(&witness.policy))).transpose()
+    }
+
+    /// Most bytes of memory that the index of near duplicates of a datanet takes.
+    pub fn gate_memory(&self) -> usize {
+        let mib = self.config.gates.as_ref().map_or(GATE_MEMORY_MIB, |gates| gates.memory_mib);
+        usize::try_from(u64::from(mib) << 20).unwrap_or(usize::MAX)
     }
 
     /// The folder itself.

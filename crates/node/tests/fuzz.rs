@@ -124,7 +124,7 @@ fn receipts_are_refused_or_true() {
 
 const SETTINGS: [&str; 4] = [
     "origin = \"example.org/assay\"\n",
-    "origin = \"example.org/assay\"\nstore = \"books\"\ntables = \"/srv/tables\"\npublic = \"../public\"\nfrozen = true\n",
+    "origin = \"example.org/assay\"\nstore = \"books\"\ntables = \"/srv/tables\"\npublic = \"../public\"\nfrozen = true\n[gates]\nmemory_mib = 64\n",
     "origin = \"a\"\nstore = \"postgres://assay@db/assay\"\ntables = \"s3://private/main\"\npublic = \"s3://public/main\"\n",
     "origin = \"a\"\nmoved = \"/srv/other\"\n[witness]\npolicy = \"policy\"\n",
 ];

@@ -65,3 +65,34 @@ fn a_charter_that_does_not_ask_looks_for_none() {
     assert_eq!(offer(&mut node, &net, "ada", TEXT).1, None);
     assert_eq!(offer(&mut node, &net, "bo", SAME).1, None);
 }
+
+/// How much memory the index of near duplicates may take changes no verdict: here all of it is in files.
+#[test]
+fn a_copy_is_found_however_little_memory_there_is() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [roomy, tight] = dirs.each_ref().map(|dir| {
+        let (mut node, net) = world(dir.path(), "");
+        let home = dir.path().join("home");
+        if dir.path() == dirs[1].path() {
+            drop(node);
+            let settings = home.join("assay.toml");
+            let text = std::fs::read_to_string(&settings).unwrap() + "\n[gates]\nmemory_mib = 0\n";
+            std::fs::write(&settings, text).unwrap();
+            node = Node::open(Home::open(&home).unwrap()).unwrap();
+            assert_eq!(node.home().gate_memory(), 0);
+        }
+        let texts = ["first", "second", "third"].map(|which| format!("{TEXT}, the {which} time this week"));
+        let mut reasons = Vec::new();
+        for (text, who) in texts.iter().zip(["ada", "bo", "ada"]) {
+            reasons.push(offer(&mut node, &net, who, text).1);
+        }
+        let first = *node.datanet(&net).unwrap().contributions.keys().next().unwrap();
+        let key = node.home().key_or_new("ada").unwrap();
+        node.retract(&key, &net, first, "withdrawn".parse().unwrap()).unwrap();
+        reasons.push(offer(&mut node, &net, "cy", &texts[0]).1);
+        reasons.push(offer(&mut node, &net, "dee", &texts[0].replace("cumulus", "cumulsu")).1);
+        reasons
+    });
+    assert_eq!(roomy, tight);
+    assert!(roomy.iter().filter(|reason| reason.is_some()).count() >= 2, "{roomy:?}");
+}

@@ -90,7 +90,7 @@ pub use config::{
 pub use cost::{Clock, Costs, Stage};
 pub use label::Plausibility;
 pub use likeness::Likeness;
-pub use near::{NearIndex, NearMatch, TextStore, TextStoreError};
+pub use near::{MakeStore, NearIndex, NearMatch, TextStore, TextStoreError};
 pub use neighbours::NeighbourIndex;
 pub use normalise::{ContentKey, normalise};
 pub use overlap::BenchmarkIndex;

@@ -5,10 +5,12 @@
 //! comers own content), and at most [`ALIGNED_MAX`] are aligned. The order of insertion is the only order
 //! that matters, so one text at a time or a million give the same answers.
 //!
-//! In memory are the lists and a byte for every word. The texts themselves are read for the few candidates that these bytes leave, so
-//! they may be elsewhere ([`TextStore`]).
+//! All of it is in memory, or as much as there is a bound for ([`NearIndex::bounded`]): beyond that texts, which are read for few
+//! candidates, and lists are elsewhere ([`TextStore`]). Answers are the same.
 
 pub(crate) mod lists;
+mod run;
+mod scratch;
 mod texts;
 
 use crate::likeness::{Aligner, Likeness};
@@ -16,7 +18,7 @@ use crate::sketch::{BANDS, Sketch};
 use lists::Lists;
 use texts::{Marks, Texts};
 
-pub use texts::{TextStore, TextStoreError};
+pub use scratch::{MakeStore, TextStore, TextStoreError};
 
 /// Texts that one query is aligned with.
 const ALIGNED_MAX: usize = 16;
@@ -49,23 +51,29 @@ pub struct NearMatch<S> {
 
 impl Default for NearIndex {
     fn default() -> Self {
-        NearIndex::over(Texts::default())
+        NearIndex::over(|_| None)
     }
 }
 
 impl NearIndex {
-    /// An empty index, with its texts in memory.
+    /// An empty index, in memory.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An empty index that keeps its texts in an empty store.
-    pub fn with_texts_in(store: Box<dyn TextStore>) -> Self {
-        NearIndex::over(Texts::kept_in(store))
+    /// An empty index that takes at most so many bytes of memory, beside 16 for each text and 4 for each 64 entries of lists in its stores:
+    /// a half for texts and a quarter for each kind of lists, which go to stores of `make` when they are more.
+    pub fn bounded(memory: usize, make: MakeStore) -> Self {
+        NearIndex::over(|part| Some((memory / part, make.clone())))
     }
 
-    fn over(texts: Texts) -> Self {
-        NearIndex { texts, bands: Lists::new(BAND_MAX), pairs: Lists::new(PAIR_MAX) }
+    /// `bound` says what one part in so many of the memory is.
+    fn over(bound: impl Fn(usize) -> Option<(usize, MakeStore)>) -> Self {
+        NearIndex {
+            texts: Texts::new(bound(2)),
+            bands: Lists::new(BAND_MAX, bound(4)),
+            pairs: Lists::new(PAIR_MAX, bound(4)),
+        }
     }
 
     /// How many texts were inserted.
@@ -78,10 +86,10 @@ impl NearIndex {
         self.len() == 0
     }
 
-    /// The first failure of the store of its texts. From then on matches may be missing and erased text may still be there: make
-    /// the index again. Never where texts are in memory.
+    /// The first failure of a store. From then on matches may be missing and erased text may still be there: make
+    /// the index again. Never where all is in memory.
     pub fn failure(&self) -> Option<&TextStoreError> {
-        self.texts.failure()
+        self.texts.failure().or(self.bands.failure()).or(self.pairs.failure())
     }
 
     /// Adds a text and returns its number.
@@ -115,7 +123,8 @@ impl NearIndex {
         }
         self.texts.touch(&candidates);
         let marks = Marks::of(&sketch.words);
-        candidates.retain(|&id| marks.may_share_half(self.texts.marks(id)));
+        let mut others = Vec::new();
+        candidates.retain(|&id| marks.may_share_half(self.texts.marks(id, &mut others)));
         if candidates.is_empty() {
             return None;
         }

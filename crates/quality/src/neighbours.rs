@@ -46,7 +46,7 @@ impl Default for NeighbourIndex {
         NeighbourIndex {
             counts: FxHashMap::default(),
             counted: 0,
-            lists: Lists::new(LIST_MAX),
+            lists: Lists::new(LIST_MAX, None),
             texts: Vec::new(),
         }
     }

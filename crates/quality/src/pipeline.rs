@@ -9,7 +9,7 @@ use crate::chance::{Seen, same_content, score};
 use crate::config::{ConfigError, Degree, GateConfig};
 use crate::cost::{Clock, Costs, Stage, Watch};
 use crate::joined::unjoined;
-use crate::near::NearIndex;
+use crate::near::{MakeStore, NearIndex, TextStoreError};
 use crate::neighbours::NeighbourIndex;
 use crate::normalise::{ContentKey, normalise};
 use crate::numbered::Numbered;
@@ -137,6 +137,17 @@ impl Gates {
             clock: None,
             costs: Costs::default(),
         })
+    }
+
+    /// The same gates, empty, whose index of near duplicates takes at most so many bytes of memory ([`NearIndex::bounded`]).
+    pub fn with_index_within(mut self, memory: usize, make: MakeStore) -> Self {
+        self.texts = NearIndex::bounded(memory, make);
+        self
+    }
+
+    /// The first failure of a store of the index. Findings since may lack matches: make the gates again.
+    pub fn failure(&self) -> Option<&TextStoreError> {
+        self.texts.failure()
     }
 
     /// Measures from now on what each stage costs. A stage begins and ends on one thread, so the clock may be of a thread.

@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use assay_quality::{
-    Finding, GateConfig, Gates, LabelRule, Likeness, NearIndex, Reason, RecordRef, RecordView, Sketch,
-    TextStore, TextStoreError, Verdict, normalise,
+    Finding, GateConfig, Gates, LabelRule, Likeness, MakeStore, NearIndex, Reason, RecordRef, RecordView,
+    Sketch, TextStore, TextStoreError, Verdict, normalise,
 };
 use proptest::prelude::*;
 
@@ -313,7 +313,7 @@ fn what_is_removed_never_matches() {
     assert_eq!(id as usize, sketches.len(), "numbers are not given twice");
 }
 
-/// Texts that somebody else keeps.
+/// Bytes that somebody else keeps.
 #[derive(Clone, Default)]
 struct Elsewhere(Arc<Mutex<Vec<u8>>>);
 
@@ -334,29 +334,42 @@ impl TextStore for Elsewhere {
     }
 }
 
-/// Where the texts are kept changes no answer, and a withdrawn text is kept nowhere.
+/// How much memory an index may take changes no answer, and a withdrawn text is kept nowhere.
 #[test]
-fn texts_are_kept_elsewhere_and_erased_there() {
-    let stream = Maker(19).stream(400);
+fn what_memory_has_no_room_for_is_kept_elsewhere_and_erased_there() {
     let secret = "nobody shall find this sentence about a violet umbrella again";
-    let texts = stream.iter().map(|(text, _)| text.as_str()).chain([secret]);
-    let sketches: Vec<Sketch> = texts.map(|text| Sketch::new(normalise(text))).collect();
-    let elsewhere = Elsewhere::default();
-    let mut indexes = [NearIndex::new(), NearIndex::with_texts_in(Box::new(elsewhere.clone()))];
-    for sketch in &sketches {
-        let [near, far] = indexes.each_mut().map(|index| {
-            let found = index.nearest(sketch, |_, likeness| likeness.is_same_text().then_some(()));
-            index.insert(sketch);
-            found
+    for (seed, memory) in [(19, 0), (20, 1 << 16), (21, 1 << 18)] {
+        let stream = Maker(seed).stream(900);
+        let texts = stream.iter().map(|(text, _)| text.as_str()).chain([secret]);
+        let sketches: Vec<Sketch> = texts.map(|text| Sketch::new(normalise(text))).collect();
+        let stores: Arc<Mutex<Vec<Elsewhere>>> = Arc::default();
+        let kept = stores.clone();
+        let make: MakeStore = Arc::new(move || {
+            let store = Elsewhere::default();
+            kept.lock().unwrap().push(store.clone());
+            Ok(Box::new(store))
         });
-        assert_eq!(near, far);
+        let mut indexes = [NearIndex::new(), NearIndex::bounded(memory, make)];
+        for (number, sketch) in sketches.iter().enumerate() {
+            let [near, far] = indexes.each_mut().map(|index| {
+                let found = index.nearest(sketch, |_, likeness| likeness.is_same_text().then_some(()));
+                index.insert(sketch);
+                if number % 7 == 0 {
+                    index.remove(number as u32 / 2);
+                }
+                found
+            });
+            assert_eq!(near, far, "{seed} {number}");
+        }
+        let has = |words: &str| {
+            let stores = stores.lock().unwrap();
+            stores.iter().any(|store| String::from_utf8_lossy(&store.0.lock().unwrap()).contains(words))
+        };
+        assert!(has("violet umbrella"));
+        assert!(indexes[1].remove(sketches.len() as u32 - 1));
+        assert!(!has("violet") && !has("umbrella") && has(sketches[899].normal()));
+        assert!(indexes[1].failure().is_none());
     }
-    let has = |word: &str| String::from_utf8(elsewhere.0.lock().unwrap().clone()).unwrap().contains(word);
-    assert!(has("violet umbrella"));
-    assert!(indexes[1].remove(sketches.len() as u32 - 1));
-    assert!(
-        !has("violet") && !has("umbrella") && has(sketches[0].normal()) && indexes[1].failure().is_none()
-    );
 }
 
 #[test]

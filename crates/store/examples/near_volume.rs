@@ -1,7 +1,7 @@
 //! Near duplicates among millions of texts, one at a time, on one thread:
-//! `cargo run --release -p assay-store --example near_volume -- FILE [TEXTS] [WORDS] [FOLDER]`.
+//! `cargo run --release -p assay-store --example near_volume -- FILE [TEXTS] [WORDS] [FOLDER] [MIB]`.
 //!
-//! The texts of the index are in memory, or in a file on the disk of FOLDER.
+//! The index is in memory, or in so many MiB of it (256) and in files on the disk of FOLDER.
 //!
 //! Texts are made up as they are needed, none is kept: runs of words (2.5 on average) from all over the texts of FILE (JSON lines
 //! with `text`, such as `bench/dedup/corpus.py` writes), as long as these texts are, or of up to WORDS words. A run is short so that two texts
@@ -11,6 +11,8 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use assay_quality::{NearIndex, Sketch, TextStore, TextStoreError, normalise};
 use assay_store::{ScratchFile, StoreError};
@@ -23,8 +25,10 @@ const ONE_IN: u64 = 21;
 /// Texts that are made, and judged, at a time.
 const BATCH: u64 = 4096;
 
-/// Bytes of texts in memory before they are written to the file.
-const MEMORY: usize = 64 << 20;
+/// MiB of memory of an index with a folder, as a node's.
+const MEMORY: u64 = 256;
+/// Bytes that wait in memory until they are written.
+const BUFFER: usize = 1 << 16;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -236,7 +240,11 @@ fn main() -> Result<(), Failure> {
     println!("{} words in {made_of:.0} MB to make texts of", language.words.len());
     let mut index = match options.get(3) {
         Some(folder) => {
-            NearIndex::with_texts_in(Box::new(Spilled(ScratchFile::new(folder.as_ref(), MEMORY)?)))
+            let folder = PathBuf::from(folder);
+            let make = move || -> Result<Box<dyn TextStore>, TextStoreError> {
+                Ok(Box::new(Spilled(ScratchFile::new(&folder, BUFFER).map_err(failed)?)))
+            };
+            NearIndex::bounded((number(4, MEMORY)? as usize) << 20, Arc::new(make))
         }
         None => NearIndex::new(),
     };

@@ -3,11 +3,18 @@
 //! An entry belongs in the bucket that its key has among all keys, a cache line; where that is taken, entries move up into the
 //! next, so that the whole table is always in order (ordered linear probing; Amble and Knuth 1974). A search ends at the first
 //! greater entry, a list lies in one cache line or two, and growing is two sweeps.
+//!
+//! Where memory is bounded, a full table is merged into a [`Run`] and begins anew: of a list, first what is in the run, then what
+//! is in the table.
 
 use std::ops::Range;
+use std::sync::OnceLock;
+
+use super::run::Run;
+use super::scratch::{MakeStore, TextStoreError};
 
 /// No entry: greater than all.
-const FREE: u64 = u64::MAX;
+pub(crate) const FREE: u64 = u64::MAX;
 /// No number.
 const NONE: u32 = u32::MAX;
 /// Entries of a bucket: those of a cache line.
@@ -15,6 +22,8 @@ const BUCKET: usize = 8;
 const FEWEST_BUCKETS: usize = 1 << 7;
 /// The share of the places that may be taken.
 const FULL: (usize, usize) = (2, 3);
+/// Most bytes that an entry takes: where the table has just grown by a half.
+const ENTRY_BYTES: usize = 18;
 
 pub(crate) struct Lists {
     /// Key in the high half, number in the low; room for all buckets and as much as entries move up behind the last.
@@ -24,22 +33,44 @@ pub(crate) struct Lists {
     first: usize,
     used: usize,
     longest: usize,
+    /// Most entries in the table, and where they go then.
+    bound: Option<(usize, MakeStore)>,
+    run: Option<Run>,
+    failure: OnceLock<TextStoreError>,
 }
 
-fn entry(key: u32, number: u32) -> u64 {
+pub(crate) fn entry(key: u32, number: u32) -> u64 {
     u64::from(key) << 32 | u64::from(number)
 }
 
-fn key_of(entry: u64) -> u32 {
+pub(crate) fn key_of(entry: u64) -> u32 {
     (entry >> 32) as u32
 }
 
 impl Lists {
-    /// Lists of at most `longest` numbers.
-    pub(crate) fn new(longest: usize) -> Self {
-        let mut lists = Lists { entries: Vec::new(), buckets: FEWEST_BUCKETS, first: 0, used: 0, longest };
+    /// Lists of at most `longest` numbers, in so many bytes of memory at most, if there is a bound.
+    pub(crate) fn new(longest: usize, bound: Option<(usize, MakeStore)>) -> Self {
+        let mut lists = Lists {
+            entries: Vec::new(),
+            buckets: FEWEST_BUCKETS,
+            first: 0,
+            used: 0,
+            longest,
+            bound: bound.map(|(bytes, make)| (bytes / ENTRY_BYTES, make)),
+            run: None,
+            failure: OnceLock::new(),
+        };
         lists.spread();
         lists
+    }
+
+    /// The first failure of the store.
+    pub(crate) fn failure(&self) -> Option<&TextStoreError> {
+        self.failure.get()
+    }
+
+    fn note(&self, outcome: Result<(), TextStoreError>) {
+        outcome.unwrap_or_else(|failure| _ = self.failure.set(failure));
     }
 
     /// Where the bucket of a key begins.
@@ -49,13 +80,16 @@ impl Lists {
 
     /// Appends a number, greater than all before, to the first `most` lists of these keys that are not full.
     pub(crate) fn insert(&mut self, number: u32, keys: &[u32], most: usize) {
+        if self.bound.as_ref().is_some_and(|(most, _)| self.used > 0 && self.used + keys.len() > *most) {
+            self.flush();
+        }
         if (self.used + keys.len()) * FULL.1 > self.buckets * BUCKET * FULL.0 {
             self.grow(keys.len());
         }
         let mut open = 0;
         for &key in keys {
             let list = self.list(key);
-            if list.len() < self.longest {
+            if self.flushed(key).len() + list.len() < self.longest {
                 self.put(list.end, entry(key, number));
                 open += 1;
             }
@@ -68,6 +102,8 @@ impl Lists {
     /// Takes a number from the list of each key.
     pub(crate) fn remove(&mut self, number: u32, keys: &[u32]) {
         for &key in keys {
+            let erased = self.run.as_mut().map_or(Ok(()), |run| run.remove(key, number));
+            self.note(erased);
             let gone = entry(key, number);
             let Some(mut at) = self.list(key).find(|&at| self.entries[at] == gone) else { continue };
             // What moved up for it moves down again.
@@ -98,9 +134,11 @@ impl Lists {
             let two_lines = |at: usize| self.entries[at] ^ self.entries[at + BUCKET];
             std::hint::black_box(now.iter().fold(0, |sum, &key| sum ^ two_lines(self.place(key))));
             for &key in now {
-                let list = self.list(key);
-                let weight = weigh(list.len());
-                open += usize::from(list.len() < self.longest);
+                let (flushed, list) = (self.flushed(key), self.list(key));
+                let length = flushed.len() + list.len();
+                let weight = weigh(length);
+                open += usize::from(length < self.longest);
+                all.extend(flushed.iter().map(|&number| (number, weight)));
                 let weighed = |&found: &u64| (found as u32, weight);
                 match self.entries[list.start..].first_chunk::<BUCKET>() {
                     // As many as there may be and cut to length: no branch that is hard to foretell.
@@ -114,6 +152,25 @@ impl Lists {
             }
         }
         summed(&all, least)
+    }
+
+    /// What of the list of a key is in the run.
+    fn flushed(&self, key: u32) -> Vec<u32> {
+        let mut found = Vec::new();
+        self.note(self.run.as_ref().map_or(Ok(()), |run| run.list(key, &mut found)));
+        found
+    }
+
+    /// Moves all entries of the table into the run.
+    fn flush(&mut self) {
+        let Some((_, make)) = &self.bound else { return };
+        let table = self.entries.iter().copied().filter(|&entry| entry != FREE);
+        match Run::merged(make, self.run.as_ref(), table) {
+            Ok(run) => self.run = Some(run),
+            Err(failure) => self.note(Err(failure)),
+        }
+        self.entries.fill(FREE);
+        self.used = 0;
     }
 
     /// Where the list of a key is, or would be.
@@ -214,9 +271,11 @@ fn summed(all: &[(u32, u32)], least: u32) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scratch::Place;
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     const LONGEST: usize = 7;
 
@@ -240,6 +299,11 @@ mod tests {
         sums.into_iter().filter(|&(_, sum)| sum >= least).collect()
     }
 
+    /// Stores that are memory.
+    fn in_memory() -> MakeStore {
+        Arc::new(|| Ok(Box::new(Place::default())))
+    }
+
     fn weigh(length: usize) -> u32 {
         9 - length.min(8) as u32
     }
@@ -252,8 +316,10 @@ mod tests {
             spread in prop::sample::select(vec![1u32, 0x0200_0001, 0xFFFF_FFFF / 40]),
             least in 1u32..20,
             most in 1_usize..14,
+            bytes in prop::sample::select(vec![None, Some(0), Some(700), Some(3000)]),
         ) {
-            let mut lists = Lists::new(LONGEST);
+            let bound = bytes.map(|bytes| (bytes, in_memory()));
+            let mut lists = Lists::new(LONGEST, bound);
             let mut plain: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
             let keys: Vec<Vec<u32>> = texts.iter().map(|keys| keys.iter().map(|key| key * spread).collect()).collect();
             for (number, keys) in keys.iter().enumerate() {
@@ -275,7 +341,7 @@ mod tests {
 
     #[test]
     fn grows_and_keeps_every_list() {
-        let mut lists = Lists::new(4);
+        let mut lists = Lists::new(4, None);
         let key = |number: u32, k: u32| (number * 3 + k).wrapping_mul(0x9E37_79B1);
         for number in 0..20_000 {
             lists.insert(number, &[key(number, 0), key(number, 1), key(number, 2)], 3);

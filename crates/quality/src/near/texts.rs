@@ -1,64 +1,17 @@
-//! The texts that later ones are aligned with, end to end, where their owner keeps them; in memory there is a byte for every word,
-//! which tells of most candidates that they are not alike.
+//! The texts that later ones are aligned with, end to end, and beside them a byte for every word, which tells of most candidates
+//! that they are not alike. Both are in memory up to a bound, and in a store of their owner's beyond it.
 
 use std::sync::OnceLock;
 
+use super::scratch::{MakeStore, Place, TextStore, TextStoreError};
 use crate::words::Token;
 
-/// Where an index keeps its texts, end to end from byte 0. They are read for the few candidates that have half of their
-/// words in common with a new text, so a file serves as well as memory.
-///
-/// An index is made from its texts and can be made again from them: what it keeps need not outlive it.
-pub trait TextStore: Send + Sync {
-    /// Adds bytes at the end.
-    fn append(&mut self, bytes: &[u8]) -> Result<(), TextStoreError>;
-
-    /// Fills `into` with the bytes from `at` on.
-    fn read(&self, at: u64, into: &mut [u8]) -> Result<(), TextStoreError>;
-
-    /// Overwrites so many bytes from `at` on with zeros, for good: nothing of them may be found afterwards.
-    fn erase(&mut self, at: u64, bytes: u64) -> Result<(), TextStoreError>;
-}
-
-/// A text could not be kept, read or erased.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the texts of the near-duplicate index: {0}; make the index again from its records")]
-pub struct TextStoreError(pub String);
-
-/// Texts in memory.
-#[derive(Default)]
-struct Memory(Vec<u8>);
-
-impl Memory {
-    fn part(&self, at: u64, bytes: usize) -> Result<std::ops::Range<usize>, TextStoreError> {
-        let at = at as usize;
-        let end = at.checked_add(bytes).filter(|&end| end <= self.0.len());
-        end.map(|end| at..end).ok_or_else(|| TextStoreError(format!("{bytes} bytes at {at} are not there")))
-    }
-}
-
-impl TextStore for Memory {
-    fn append(&mut self, bytes: &[u8]) -> Result<(), TextStoreError> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn read(&self, at: u64, into: &mut [u8]) -> Result<(), TextStoreError> {
-        into.copy_from_slice(&self.0[self.part(at, into.len())?]);
-        Ok(())
-    }
-
-    fn erase(&mut self, at: u64, bytes: u64) -> Result<(), TextStoreError> {
-        let part = self.part(at, bytes as usize)?;
-        self.0[part].fill(0);
-        Ok(())
-    }
-}
-
 pub(crate) struct Texts {
-    letters: Box<dyn TextStore>,
+    letters: Place,
     /// A byte of the hash of every word, of all texts end to end.
-    marks: Vec<u8>,
+    marks: Place,
+    /// Most bytes of both in memory, and where they go beyond that.
+    bound: Option<(usize, MakeStore)>,
     /// Where each text begins, in words and in letters, and after the last one the end.
     starts: Vec<(u64, u64)>,
     /// Numbers of texts that were erased, ascending.
@@ -66,17 +19,11 @@ pub(crate) struct Texts {
     failure: OnceLock<TextStoreError>,
 }
 
-impl Default for Texts {
-    fn default() -> Self {
-        Texts::kept_in(Box::new(Memory::default()))
-    }
-}
-
 impl Texts {
-    /// Texts in an empty store.
-    pub(crate) fn kept_in(letters: Box<dyn TextStore>) -> Self {
-        let starts = vec![(0, 0)];
-        Texts { letters, marks: Vec::new(), starts, erased: Vec::new(), failure: OnceLock::new() }
+    /// No texts. At most so many bytes of them will be in memory, beside 16 for each text, if there is a bound.
+    pub(crate) fn new(bound: Option<(usize, MakeStore)>) -> Self {
+        let (letters, marks, failure) = (Place::default(), Place::default(), OnceLock::new());
+        Texts { letters, marks, bound, starts: vec![(0, 0)], erased: Vec::new(), failure }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -95,12 +42,21 @@ impl Texts {
     /// Adds a text and returns its number.
     pub(crate) fn push(&mut self, words: &[Token], text: &str) -> u32 {
         let number = self.len() as u32;
-        let kept = self.letters.append(text.as_bytes());
-        self.note(kept);
         let (word, letter) = self.starts[self.len()];
-        self.marks.extend(words.iter().map(|word| word.mark()));
         self.starts.push((word + words.len() as u64, letter + text.len() as u64));
+        let kept = self.keep(words, text);
+        self.note(kept);
         number
+    }
+
+    fn keep(&mut self, words: &[Token], text: &str) -> Result<(), TextStoreError> {
+        let memory = self.letters.in_memory() + self.marks.in_memory() + text.len() + words.len();
+        if let Some((_, make)) = self.bound.as_ref().filter(|(most, _)| memory > *most) {
+            self.letters.move_to(make)?;
+            self.marks.move_to(make)?;
+        }
+        self.letters.append(text.as_bytes())?;
+        self.marks.append(&words.iter().map(|word| word.mark()).collect::<Vec<u8>>())
     }
 
     /// The letters of a text, read into `into`; `None` where it was erased, is empty or was never there.
@@ -118,19 +74,25 @@ impl Texts {
         text.ok()
     }
 
-    /// The marks of the words of a text.
-    pub(crate) fn marks(&self, number: u32) -> &[u8] {
-        match self.starts.get(number as usize..number as usize + 2) {
-            Some(&[(start, _), (end, _)]) => &self.marks[start as usize..end as usize],
-            _ => &[],
+    /// The marks of the words of a text, where they are in memory or read into `into`.
+    pub(crate) fn marks<'a>(&'a self, number: u32, into: &'a mut Vec<u8>) -> &'a [u8] {
+        let Some(&[(start, _), (end, _)]) = self.starts.get(number as usize..number as usize + 2) else {
+            return &[];
+        };
+        if let Place::Memory(marks) = &self.marks {
+            return marks.get(start as usize..end as usize).unwrap_or_default();
         }
+        into.resize((end - start) as usize, 0);
+        self.note(self.marks.read(start, into));
+        into
     }
 
     /// Asks for the marks of all of these at once.
     pub(crate) fn touch(&self, numbers: &[u32]) {
+        let Place::Memory(marks) = &self.marks else { return };
         let first = |&number: &u32| {
             let &(word, _) = self.starts.get(number as usize)?;
-            self.marks.get(word as usize)
+            marks.get(word as usize)
         };
         std::hint::black_box(numbers.iter().filter_map(first).fold(0, |sum, mark| sum ^ mark));
     }
@@ -140,9 +102,9 @@ impl Texts {
         let at = number as usize;
         let (Some(&start), Some(&end)) = (self.starts.get(at), self.starts.get(at + 1)) else { return };
         let Err(place) = self.erased.binary_search(&number) else { return };
-        let erased = self.letters.erase(start.1, end.1 - start.1);
-        self.note(erased);
-        self.marks[start.0 as usize..end.0 as usize].fill(0);
+        let letters = self.letters.erase(start.1, end.1 - start.1);
+        let marks = self.marks.erase(start.0, end.0 - start.0);
+        self.note(letters.and(marks));
         self.erased.insert(place, number);
     }
 }
@@ -182,6 +144,7 @@ impl Marks {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     fn list(words: &[u32]) -> Vec<Token> {
         words.iter().map(|&word| Token(word << 24)).collect()
@@ -189,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_is_erased_is_gone_and_the_others_stay() {
-        let mut texts = Texts::default();
+        let mut texts = Texts::new(None);
         for (number, text) in ["one", "two words", "", "and three words"].into_iter().enumerate() {
             assert_eq!(texts.push(&list(&[number as u32 + 1, 9]), text), number as u32);
         }
@@ -200,7 +163,8 @@ mod tests {
         let found: Vec<Option<String>> =
             (0..5).map(|number| texts.read(number, &mut buffer).map(str::to_owned)).collect();
         assert_eq!(found, [Some("one".to_owned()), None, None, Some("and three words".to_owned()), None]);
-        assert_eq!([0, 1, 3, 4].map(|number| texts.marks(number)), [&[1, 9][..], &[0, 0], &[4, 9], &[]]);
+        let marks = [0, 1, 3, 4].map(|number| texts.marks(number, &mut buffer).to_vec());
+        assert_eq!(marks, [&[1, 9][..], &[0, 0], &[4, 9], &[]]);
         assert_eq!((texts.len(), texts.failure()), (4, None));
     }
 
@@ -218,7 +182,7 @@ mod tests {
                 Ok(())
             }
         }
-        let mut texts = Texts::kept_in(Box::new(Broken));
+        let mut texts = Texts::new(Some((0, Arc::new(|| Ok(Box::new(Broken))))));
         texts.push(&list(&[1]), "one");
         assert_eq!((texts.failure(), texts.read(0, &mut Vec::new())), (None, None));
         assert!(texts.failure().is_some_and(|failure| failure.to_string().contains("the disk is gone")));
