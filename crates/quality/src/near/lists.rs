@@ -4,8 +4,9 @@
 //! next, so that the whole table is always in order (ordered linear probing; Amble and Knuth 1974). A search ends at the first
 //! greater entry, a list lies in one cache line or two, and growing is two sweeps.
 //!
-//! Where memory is bounded, a full table is merged into a [`Run`] and begins anew: of a list, first what is in the run, then what
-//! is in the table.
+//! Where memory is bounded, a full table goes into a [`Run`] and begins anew. It takes those runs with it that are not much longer,
+//! so that runs are few and no entry is written often (O'Neil and others 1996, the log-structured merge tree). Of a list, first
+//! comes what is in the oldest run, and last what is in the table.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -24,6 +25,8 @@ const FEWEST_BUCKETS: usize = 1 << 7;
 const FULL: (usize, usize) = (2, 3);
 /// Most bytes that an entry takes: where the table has just grown by a half.
 const ENTRY_BYTES: usize = 18;
+/// How many times as long a run is that is left alone.
+const MUCH_LONGER: usize = 8;
 
 pub(crate) struct Lists {
     /// Key in the high half, number in the low; room for all buckets and as much as entries move up behind the last.
@@ -35,7 +38,8 @@ pub(crate) struct Lists {
     longest: usize,
     /// Most entries in the table, and where they go then.
     bound: Option<(usize, MakeStore)>,
-    run: Option<Run>,
+    /// The oldest first.
+    runs: Vec<Run>,
     failure: OnceLock<TextStoreError>,
 }
 
@@ -57,7 +61,7 @@ impl Lists {
             used: 0,
             longest,
             bound: bound.map(|(bytes, make)| (bytes / ENTRY_BYTES, make)),
-            run: None,
+            runs: Vec::new(),
             failure: OnceLock::new(),
         };
         lists.spread();
@@ -102,7 +106,7 @@ impl Lists {
     /// Takes a number from the list of each key.
     pub(crate) fn remove(&mut self, number: u32, keys: &[u32]) {
         for &key in keys {
-            let erased = self.run.as_mut().map_or(Ok(()), |run| run.remove(key, number));
+            let erased = self.runs.iter_mut().try_for_each(|run| run.remove(key, number));
             self.note(erased);
             let gone = entry(key, number);
             let Some(mut at) = self.list(key).find(|&at| self.entries[at] == gone) else { continue };
@@ -154,19 +158,27 @@ impl Lists {
         summed(&all, least)
     }
 
-    /// What of the list of a key is in the run.
+    /// What of the list of a key is in runs.
     fn flushed(&self, key: u32) -> Vec<u32> {
         let mut found = Vec::new();
-        self.note(self.run.as_ref().map_or(Ok(()), |run| run.list(key, &mut found)));
+        self.note(self.runs.iter().try_for_each(|run| run.list(key, &mut found)));
         found
     }
 
-    /// Moves all entries of the table into the run.
+    /// Moves all entries of the table, and of the last runs that are not [`MUCH_LONGER`] than what moves, into a run.
     fn flush(&mut self) {
         let Some((_, make)) = &self.bound else { return };
+        let (mut kept, mut moved) = (self.runs.len(), self.used);
+        while kept > 0 && self.runs[kept - 1].len() < MUCH_LONGER * moved {
+            kept -= 1;
+            moved += self.runs[kept].len();
+        }
         let table = self.entries.iter().copied().filter(|&entry| entry != FREE);
-        match Run::merged(make, self.run.as_ref(), table) {
-            Ok(run) => self.run = Some(run),
+        match Run::merged(make, &self.runs[kept..], table) {
+            Ok(run) => {
+                self.runs.truncate(kept);
+                self.runs.push(run);
+            }
             Err(failure) => self.note(Err(failure)),
         }
         self.entries.fill(FREE);

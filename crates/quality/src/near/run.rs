@@ -3,6 +3,8 @@
 //! In memory is the first key of every page, so a list is one read of a page, or of two. An entry is stored with all bits turned, so
 //! that one that was erased, which leaves zeros, is no entry.
 
+use std::iter::Peekable;
+
 use super::lists::{FREE, entry, key_of};
 use super::scratch::{MakeStore, TextStore, TextStoreError};
 
@@ -12,6 +14,9 @@ const PAGE_BYTES: usize = PAGE * ENTRY_BYTES;
 const ENTRY_BYTES: usize = size_of::<u64>();
 /// Pages that are read at once from the first to the last.
 const STRETCH: usize = 1024;
+
+/// Entries in order.
+type Entries<'a> = Box<dyn Iterator<Item = Result<u64, TextStoreError>> + 'a>;
 
 pub(crate) struct Run {
     store: Box<dyn TextStore>,
@@ -44,20 +49,27 @@ impl Run {
         Ok(run)
     }
 
-    /// The entries of a run, if there is one, and others, which come in order, in a new run.
+    /// The entries of these runs and others, which come in order, in a new run.
     pub(crate) fn merged(
         make: &MakeStore,
-        older: Option<&Run>,
+        runs: &[Run],
         newer: impl Iterator<Item = u64>,
     ) -> Result<Self, TextStoreError> {
-        let mut older = older.into_iter().flat_map(Run::all).peekable();
-        let mut newer = newer.peekable();
-        let all = std::iter::from_fn(|| match (older.peek(), newer.peek()) {
-            (Some(Ok(a)), Some(b)) if a > b => newer.next().map(Ok),
-            (Some(_), _) => older.next(),
-            (None, _) => newer.next().map(Ok),
+        let newer: Entries<'_> = Box::new(newer.map(Ok));
+        let mut parts: Vec<_> = runs.iter().map(Run::all).chain([newer]).map(Iterator::peekable).collect();
+        let all = std::iter::from_fn(|| {
+            // A failure comes before all entries.
+            let first =
+                |part: &mut Peekable<Entries<'_>>| Some(part.peek()?.as_ref().map_or(0, |&entry| entry));
+            let least = (0..parts.len()).filter_map(|at| Some((first(&mut parts[at])?, at))).min()?;
+            parts[least.1].next()
         });
         Run::new(make, all)
+    }
+
+    /// How many entries were stored.
+    pub(crate) fn len(&self) -> usize {
+        self.entries
     }
 
     /// The list of a key, appended to `into`.
@@ -74,9 +86,10 @@ impl Run {
 
     /// Shows the place and number of every entry of a key.
     fn find(&self, key: u32, mut see: impl FnMut(usize, u32)) -> Result<(), TextStoreError> {
+        let begins = self.before(key);
+        let to = begins + self.firsts[begins..].iter().take_while(|&&first| first == key).count();
         // The list may begin in the page before the first that begins with its key.
-        let from = self.firsts.partition_point(|&first| first < key).saturating_sub(1);
-        let to = self.firsts.partition_point(|&first| first <= key);
+        let from = begins.saturating_sub(1);
         let (least, most) = (entry(key, 0), entry(key, u32::MAX));
         for (at, entry) in self.stretch(from, to)?.into_iter().enumerate() {
             if (least..most).contains(&entry) {
@@ -84,6 +97,18 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// How many pages begin with a lesser key. Keys are hashes: where one is among all keys, it is nearly here.
+    fn before(&self, key: u32) -> usize {
+        let pages = self.firsts.len();
+        let guess = ((u64::from(key) * pages as u64) >> 32) as usize;
+        let off = 4 * pages.isqrt();
+        let (from, to) = (guess.saturating_sub(off), (guess + off).min(pages));
+        let is_lesser = |at: usize| self.firsts[at] < key;
+        let within = (from == 0 || is_lesser(from - 1)) && (to == pages || !is_lesser(to));
+        let (from, to) = if within { (from, to) } else { (0, pages) };
+        from + self.firsts[from..to].partition_point(|&first| first < key)
     }
 
     /// The entries of these pages, with those that were erased.
@@ -95,11 +120,11 @@ impl Run {
     }
 
     /// All entries in order.
-    fn all(&self) -> impl Iterator<Item = Result<u64, TextStoreError>> {
+    fn all(&self) -> Entries<'_> {
         let stretch = |from| match self.stretch(from, (from + STRETCH).min(self.firsts.len())) {
             Ok(entries) => entries.into_iter().filter(|&entry| entry != FREE).map(Ok).collect(),
             Err(failure) => vec![Err(failure)],
         };
-        (0..self.firsts.len()).step_by(STRETCH).flat_map(stretch)
+        Box::new((0..self.firsts.len()).step_by(STRETCH).flat_map(stretch))
     }
 }
