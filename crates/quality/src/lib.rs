@@ -76,6 +76,7 @@ mod record;
 mod rows;
 mod schema;
 mod sender;
+mod shingles;
 mod sketch;
 mod text;
 mod topic;

@@ -6,7 +6,7 @@
 //! several items are boilerplate and count for nothing. Nothing about the item is revealed.
 
 use rayon::prelude::*;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use crate::chance::{Chance, Passage, Scale, Seen, same_content, score};
 use crate::config::{Degree, GateConfig, LabelRule};
@@ -15,16 +15,13 @@ use crate::normalise::{ContentKey, normalise};
 use crate::passages::Passages;
 use crate::record::RecordView;
 use crate::rows::{RowIndex, RowScale};
+use crate::shingles::OwnShingles;
 use crate::sketch::Sketch;
 use crate::topic::Topic;
-use crate::words::{hash_bytes, mix, words};
+use crate::words::words;
 
-/// Words of a shingle.
-const GRAM: usize = 5;
 /// Items with fewer shingles of their own are too short to be told from a turn of phrase.
-const GRAMS_MIN: u32 = 8;
-/// Items that may share a shingle; what more of them share is boilerplate, which honest people write as well.
-const SHARED_MAX: usize = 1;
+const SHINGLES_MIN: u32 = 8;
 /// Items that are compared with all others to learn how often honest texts meet by chance.
 const SAMPLE: usize = 2_000;
 /// Likelihood ratios of a row that the rules call certain, or possible.
@@ -38,10 +35,7 @@ pub struct BenchmarkIndex {
     text_labels: Vec<Option<Box<str>>>,
     rows: RowIndex,
     row_labels: Vec<Option<Box<str>>>,
-    /// Shingle to the items that hold it.
-    grams: FxHashMap<u64, Vec<u32>>,
-    /// How many shingles of its own each item has.
-    gram_counts: Vec<u32>,
+    own: OwnShingles,
     scale: RowScale,
     chance: Chance,
     ratios: Scale,
@@ -76,8 +70,7 @@ impl BenchmarkIndex {
             text_labels: Vec::new(),
             rows,
             row_labels: Vec::new(),
-            grams: FxHashMap::default(),
-            gram_counts: Vec::new(),
+            own: OwnShingles::default(),
             scale,
             chance: Chance::learn(&[], Passage::default(), 0),
             ratios: Chance::learn(&[], Passage::default(), 0).ratios(0, &Seen::default()),
@@ -86,9 +79,12 @@ impl BenchmarkIndex {
         let sketches: Vec<Option<Sketch>> =
             texts.par_iter().map(|text| text.clone().map(Sketch::new)).collect();
         items.iter().zip(&sketches).for_each(|(item, sketch)| index.insert(item, sketch.as_ref()));
-        let pairs = index.pairs();
-        index.drop_boilerplate();
-        index.learn_chance(&sketches.into_iter().flatten().collect::<Vec<_>>(), &pairs, config);
+        let sketches: Vec<Sketch> = sketches.into_iter().flatten().collect();
+        let all =
+            (0..).zip(&sketches).flat_map(|(id, sketch)| sketch.shingles().iter().map(move |&one| (one, id)));
+        let (own, pairs) = OwnShingles::new(all.collect(), sketches.len());
+        index.own = own;
+        index.learn_chance(&sketches, &pairs, config);
         index
     }
 
@@ -112,12 +108,12 @@ impl BenchmarkIndex {
         let mut passages = Passage::default();
         for sketch in sketches {
             // With the earlier ones alone, half of the pairs are seen.
-            passages.most += 2.0 * f64::from(earlier.holds(sketch.normal()).is_some());
-            earlier.insert(sketch.normal());
+            passages.most += 2.0 * f64::from(earlier.holds(sketch.shingles()).is_some());
+            earlier.insert(sketch.shingles());
         }
         let share = |run: &[(u32, u32)]| {
-            let own = self.gram_counts[run[0].1 as usize] + run.len() as u32;
-            (run[0].0, if own < GRAMS_MIN { 0.0 } else { run.len() as f32 / own as f32 })
+            let own = self.own.count(run[0].1) + run.len() as u32;
+            (run[0].0, if own < SHINGLES_MIN { 0.0 } else { run.len() as f32 / own as f32 })
         };
         let shares: Vec<(u32, f32)> = pairs.chunk_by(|a, b| a == b).map(share).collect();
         for of_item in shares.chunk_by(|a, b| a.0 == b.0) {
@@ -127,18 +123,6 @@ impl BenchmarkIndex {
         }
         self.chance = Chance::learn(&best, passages, sketches.len());
         self.ratios = self.chance.ratios(sketches.len(), &Seen::default());
-    }
-
-    /// Every shingle that two items share, as both pairs of these, ascending: what a record with one of the items would have in common
-    /// with the other.
-    fn pairs(&self) -> Vec<(u32, u32)> {
-        let both = |items: &Vec<u32>| match items[..] {
-            [a, b] => Some([(a, b), (b, a)]),
-            _ => None,
-        };
-        let mut pairs: Vec<(u32, u32)> = self.grams.values().filter_map(both).flatten().collect();
-        pairs.sort_unstable();
-        pairs
     }
 
     /// How often honest texts of the datanet are alike.
@@ -161,10 +145,6 @@ impl BenchmarkIndex {
         let label = item.label.map(Box::from);
         match sketch {
             Some(sketch) => {
-                let id = self.text_labels.len() as u32;
-                for gram in grams(sketch.normal()) {
-                    self.grams.entry(gram).or_default().push(id);
-                }
                 self.texts.insert(sketch);
                 self.text_labels.push(label);
             }
@@ -172,14 +152,6 @@ impl BenchmarkIndex {
                 self.rows.insert(item.numbers);
                 self.row_labels.push(label);
             }
-        }
-    }
-
-    fn drop_boilerplate(&mut self) {
-        self.grams.retain(|_, items| items.len() <= SHARED_MAX);
-        self.gram_counts = vec![0; self.text_labels.len()];
-        for items in self.grams.values() {
-            items.iter().for_each(|&item| self.gram_counts[item as usize] += 1);
         }
     }
 
@@ -238,19 +210,10 @@ impl BenchmarkIndex {
 
     /// Whether an item is embedded in the text.
     fn contained(&self, sketch: &Sketch, config: &GateConfig) -> Option<Degree> {
-        if self.grams.is_empty() {
-            return None;
-        }
-        let mut items: Vec<u32> = grams(sketch.normal())
-            .iter()
-            .filter_map(|gram| self.grams.get(gram))
-            .flatten()
-            .copied()
-            .collect();
-        items.sort_unstable();
+        let items = self.own.items(sketch.shingles());
         let share = |run: &[u32]| {
-            let own = self.gram_counts[run[0] as usize];
-            if own < GRAMS_MIN { 0.0 } else { run.len() as f32 / own as f32 }
+            let own = self.own.count(run[0]);
+            if own < SHINGLES_MIN { 0.0 } else { run.len() as f32 / own as f32 }
         };
         let most = items.chunk_by(|a, b| a == b).map(share).fold(0.0, f32::max);
         if most >= config.benchmark.reject_containment {
@@ -272,14 +235,4 @@ pub(crate) fn row_ratio(degree: Option<Degree>) -> f64 {
 /// A near copy under another label may be an honest contrast: a person looks.
 pub(crate) fn soften(degree: Degree, rule: &LabelRule, newer: Option<&str>, older: Option<&str>) -> Degree {
     if rule.conflict(newer, older) { degree.min(Degree::Possible) } else { degree }
-}
-
-/// The distinct shingles of a text in normal form, ascending.
-pub(crate) fn grams(normal: &str) -> Vec<u64> {
-    let hashes: Vec<u64> = words(normal).map(|word| hash_bytes(word.as_bytes())).collect();
-    let gram = |window: &[u64]| window.iter().fold(GRAM as u64, |hash, &word| mix(hash ^ word));
-    let mut grams: Vec<u64> = hashes.windows(GRAM).map(gram).collect();
-    grams.sort_unstable();
-    grams.dedup();
-    grams
 }

@@ -7,8 +7,6 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::overlap::grams;
-
 /// Shingles that an original leaves.
 const KEPT: usize = 64;
 /// Originals that may share a shingle; what more of them share is boilerplate.
@@ -40,14 +38,12 @@ impl Owners {
 }
 
 impl Passages {
-    /// Adds a text in normal form, the next by number.
-    pub(crate) fn insert(&mut self, normal: &str) {
-        let mut shingles = grams(normal);
-        let all = shingles.len();
-        shingles.truncate(KEPT);
+    /// Adds a text, the next by number; its distinct shingles are ascending.
+    pub(crate) fn insert(&mut self, shingles: &[u64]) {
+        let kept = &shingles[..shingles.len().min(KEPT)];
         let text = self.scale.len() as u32;
-        self.scale.push(all as f32 / shingles.len().max(1) as f32);
-        for shingle in shingles {
+        self.scale.push(shingles.len() as f32 / kept.len().max(1) as f32);
+        for &shingle in kept {
             let owners = self.shingles.entry(shingle).or_default();
             if let Some(place) = owners.texts.get_mut(owners.count as usize) {
                 *place = text;
@@ -57,10 +53,10 @@ impl Passages {
     }
 
     /// The text that most of the content of this one is a passage of, with that part; the first comer among equals.
-    pub(crate) fn holds(&self, normal: &str) -> Option<(u32, f32)> {
+    pub(crate) fn holds(&self, shingles: &[u64]) -> Option<(u32, f32)> {
         let (mut content, mut shared) = (0.0_f32, Vec::new());
-        for shingle in grams(normal) {
-            match self.shingles.get(&shingle) {
+        for shingle in shingles {
+            match self.shingles.get(shingle) {
                 Some(owners) if owners.count > SHARED_MAX => {}
                 Some(owners) => {
                     content += 1.0;
@@ -85,6 +81,15 @@ impl Passages {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::sketch::Sketch;
+
+    fn insert(passages: &mut Passages, text: &str) {
+        passages.insert(Sketch::new(text).shingles());
+    }
+
+    fn holds(passages: &Passages, text: &str) -> Option<(u32, f32)> {
+        passages.holds(Sketch::new(text).shingles())
+    }
 
     fn words(stem: &str, count: usize) -> String {
         (0..count).map(|i| format!("{stem}{i}")).collect::<Vec<_>>().join(" ")
@@ -96,27 +101,30 @@ mod tests {
         let padding = |k: usize| words(["red", "green", "blue", "grey"][k % 4], 20);
         // Boilerplate that everybody writes.
         for k in 0..40 {
-            passages.insert(&format!("{} {} {}", padding(k), words(&format!("own{k}x"), 9), padding(k + 1)));
+            insert(
+                &mut passages,
+                &format!("{} {} {}", padding(k), words(&format!("own{k}x"), 9), padding(k + 1)),
+            );
         }
         let content = words("content", 16);
         let padded = |k: usize| format!("{} {content} {}", padding(k), padding(k + 2));
-        assert_eq!(passages.holds(&padded(0)), None);
-        passages.insert(&padded(0));
+        assert_eq!(holds(&passages, &padded(0)), None);
+        insert(&mut passages, &padded(0));
         for k in 1..3 {
-            let (text, part) = passages.holds(&padded(k)).unwrap();
+            let (text, part) = holds(&passages, &padded(k)).unwrap();
             assert!(text == 40 && part >= 0.5, "{k}: {text} {part}");
-            passages.insert(&padded(k));
+            insert(&mut passages, &padded(k));
         }
         let other = format!("{} {} {}", padding(0), words("other", 12), padding(1));
-        assert_eq!(passages.holds(&other), None, "boilerplate alone is no passage");
+        assert_eq!(holds(&passages, &other), None, "boilerplate alone is no passage");
     }
 
     #[test]
     fn a_turn_of_phrase_is_no_passage() {
         let mut passages = Passages::default();
-        passages.insert("i would like to know how to change my card");
-        assert_eq!(passages.holds("i would like to know how to send money abroad"), None);
-        assert_eq!(passages.holds(""), None);
-        assert_eq!(Passages::default().holds("anything at all that is long enough for a shingle"), None);
+        insert(&mut passages, "i would like to know how to change my card");
+        assert_eq!(holds(&passages, "i would like to know how to send money abroad"), None);
+        assert_eq!(holds(&passages, ""), None);
+        assert_eq!(holds(&Passages::default(), "anything at all that is long enough for a shingle"), None);
     }
 }

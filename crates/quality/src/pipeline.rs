@@ -481,7 +481,7 @@ impl Gates {
         if !self.config.near.enabled || !record.numbers.is_empty() {
             return None;
         }
-        let (text, part) = self.passages.holds(sketch.normal())?;
+        let (text, part) = self.passages.holds(sketch.shingles())?;
         Some((self.text_owners[text as usize], part))
     }
 
@@ -527,7 +527,7 @@ impl Gates {
             if let Some(index) = &mut self.neighbours {
                 index.insert(sketch);
             }
-            self.passages.insert(sketch.normal());
+            self.passages.insert(sketch.shingles());
             self.text_owners.push(owner);
         }
         let row = (!record.numbers.is_empty()).then(|| {

@@ -18,7 +18,10 @@
 //! Texts in between have both. Two texts without a common kind differ in length by
 //! more than 24 to 14, so that their word overlap (Dice) cannot exceed 2 * 13 / (13 + 25) = 0.68.
 
+use std::sync::OnceLock;
+
 use crate::letters::fold;
+use crate::shingles::shingles;
 use crate::words::{Token, Word, spans};
 pub(crate) use crate::words::{mix, words};
 
@@ -46,6 +49,7 @@ pub struct Sketch {
     pub(crate) bands: Box<[u32]>,
     /// By rank.
     pub(crate) pairs: Box<[u32]>,
+    shingles: OnceLock<Box<[u64]>>,
 }
 
 impl Sketch {
@@ -61,7 +65,7 @@ impl Sketch {
             std::borrow::Cow::Borrowed(_) => None,
             std::borrow::Cow::Owned(folded) => Some(folded.into()),
         };
-        Sketch { normal, folded, words, spans, bands, pairs }
+        Sketch { normal, folded, words, spans, bands, pairs, shingles: OnceLock::new() }
     }
 
     /// The text in normal form.
@@ -72,6 +76,14 @@ impl Sketch {
     /// The text as it is compared.
     pub(crate) fn folded(&self) -> &str {
         self.folded.as_deref().unwrap_or(&self.normal)
+    }
+
+    /// The distinct shingles of its normal form, ascending.
+    pub(crate) fn shingles(&self) -> &[u64] {
+        self.shingles.get_or_init(|| {
+            let hashes = |spans: &[Word]| shingles(&spans.iter().map(|word| word.hash).collect::<Vec<_>>());
+            if self.folded.is_some() { hashes(&spans(&self.normal)) } else { hashes(&self.spans) }
+        })
     }
 
     /// Under how many of the pairs it is listed.

@@ -9,7 +9,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::words::{hash_bytes, words};
+use crate::words::spans;
 
 /// Items of the benchmark without which nothing is said.
 const ITEMS_MIN: usize = 200;
@@ -114,7 +114,7 @@ fn halvings(beyond: usize, count: usize) -> usize {
 
 /// The distinct words of a text in normal form, as hashes, ascending.
 fn distinct(normal: &str) -> Vec<u64> {
-    let mut list: Vec<u64> = words(normal).map(|word| hash_bytes(word.as_bytes())).collect();
+    let mut list: Vec<u64> = spans(normal).iter().map(|word| word.hash).collect();
     list.sort_unstable();
     list.dedup();
     list
