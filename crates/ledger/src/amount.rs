@@ -20,7 +20,12 @@ impl Amount {
 
     /// `units` base units; `None` above [`AMOUNT_MAX`].
     pub fn new(units: u128) -> Option<Self> {
-        u64::try_from(units).ok().filter(|&units| units <= MOST).map(Self)
+        u64::try_from(units).ok().and_then(Self::of)
+    }
+
+    /// [`Amount::new`] of fewer units.
+    pub(crate) fn of(units: u64) -> Option<Self> {
+        (units <= MOST).then_some(Self(units))
     }
 
     /// Base units.
@@ -151,30 +156,6 @@ impl Place {
             Self::Reward(d) => ("reward", Some(d), None),
         }
     }
-
-    /// Reads its text; names of datanets are read by `datanet`.
-    pub(crate) fn parse(
-        text: &str,
-        mut datanet: impl FnMut(&str) -> Result<DatanetId, BadId>,
-    ) -> Result<Self, BadId> {
-        let unknown = || BadId::new(text, "a place of money, such as `user/A`");
-        let (kind, of) = text.split_once('/').unwrap_or((text, ""));
-        let mut pair = || {
-            let (d, a) = of.split_once('/').ok_or_else(unknown)?;
-            Ok((datanet(d)?, a.parse()?))
-        };
-        Ok(match kind {
-            "external" if text == kind => Self::External,
-            "user" => Self::User(of.parse()?),
-            "accrued" => pair().map(|(d, a)| Self::Accrued(d, a))?,
-            "bond" => pair().map(|(d, a)| Self::Bond(d, a))?,
-            "held" => Self::Held(datanet(of)?),
-            "pool" => Self::Pool(datanet(of)?),
-            "reviews" => Self::Reviews(datanet(of)?),
-            "reward" => Self::Reward(datanet(of)?),
-            _ => return Err(unknown()),
-        })
-    }
 }
 
 impl fmt::Display for Place {
@@ -192,7 +173,20 @@ impl fmt::Display for Place {
 impl FromStr for Place {
     type Err = BadId;
     fn from_str(text: &str) -> Result<Self, BadId> {
-        Self::parse(text, str::parse)
+        let unknown = || BadId::new(text, "a place of money, such as `user/A`");
+        let (kind, of) = text.split_once('/').unwrap_or((text, ""));
+        let pair = || of.split_once('/').ok_or_else(unknown);
+        Ok(match kind {
+            "external" if text == kind => Self::External,
+            "user" => Self::User(of.parse()?),
+            "accrued" => pair().and_then(|(d, a)| Ok(Self::Accrued(d.parse()?, a.parse()?)))?,
+            "bond" => pair().and_then(|(d, a)| Ok(Self::Bond(d.parse()?, a.parse()?)))?,
+            "held" => Self::Held(of.parse()?),
+            "pool" => Self::Pool(of.parse()?),
+            "reviews" => Self::Reviews(of.parse()?),
+            "reward" => Self::Reward(of.parse()?),
+            _ => return Err(unknown()),
+        })
     }
 }
 

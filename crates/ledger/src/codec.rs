@@ -6,7 +6,7 @@ mod wire;
 
 use serde::Serialize;
 
-use crate::event::Event;
+use crate::event::{Event, Outcome};
 use crate::limits::{ENTRY_BYTES_MAX, INTEGER_MAX};
 use canonical::Writer;
 use wire::Wire;
@@ -48,7 +48,8 @@ impl From<serde_json::Error> for CodecError {
 
 /// The bytes of an entry.
 pub fn encode(event: &Event) -> Result<Vec<u8>, CodecError> {
-    let bytes = written(event)?;
+    let Outcome { postings, settled } = &event.outcome;
+    let bytes = written(event, 768 + 128 * postings.len() + 256 * settled.len())?;
     match bytes.len() <= ENTRY_BYTES_MAX {
         true => Ok(bytes),
         false => Err(CodecError::TooLarge { bytes: bytes.len() }),
@@ -63,9 +64,9 @@ pub fn decode(bytes: &[u8]) -> Result<Event, CodecError> {
     }
 }
 
-/// [`canonical`] of a part of an entry.
-pub(crate) fn written<T: Wire + Serialize>(part: &T) -> Result<Vec<u8>, CodecError> {
-    wire::write(part).map_or_else(|| canonical(part), Ok)
+/// [`canonical`] of a part of an entry that takes about `room`.
+pub(crate) fn written<T: Wire + Serialize>(part: &T, room: usize) -> Result<Vec<u8>, CodecError> {
+    wire::write(part, room).map_or_else(|| canonical(part), Ok)
 }
 
 /// Canonical JSON of anything whose keys are ASCII and whose numbers are integers within ±[`INTEGER_MAX`].

@@ -36,7 +36,16 @@ pub struct Signed {
 impl Intent {
     /// SHA-256 of the canonical JSON: two commands are the same when their digests are.
     pub fn digest(&self) -> Result<Digest, CodecError> {
-        Ok(Digest::of(&written(self)?))
+        Ok(Digest::of(&self.written()?))
+    }
+
+    /// Its canonical JSON.
+    pub(crate) fn written(&self) -> Result<Vec<u8>, CodecError> {
+        let room = match &self.command {
+            Command::Answer { shares, .. } => 640 + 64 * shares.len(),
+            _ => 640,
+        };
+        written(self, room)
     }
 
     /// Signs with the actor's key.

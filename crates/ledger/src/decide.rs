@@ -1,7 +1,7 @@
 //! May this happen? Pure, and writes nothing.
 
 use crate::amount::{Amount, Place, Posting};
-use crate::codec::{encode, written};
+use crate::codec::encode;
 use crate::command::{Command, Intent, Signed};
 use crate::datanet::Datanet;
 use crate::event::{Cause, Event, Outcome};
@@ -37,7 +37,7 @@ pub(crate) struct Decided {
 /// [`decide`] without the events.
 pub(crate) fn follow(state: &State, t: u64, signed: &Signed) -> Result<Decided, Refusal> {
     let key = signer(state, signed)?;
-    let bytes = written(&signed.intent)?;
+    let bytes = signed.intent.written()?;
     let (Intent { actor, nonce, .. }, digest) = (&signed.intent, Digest::of(&bytes));
     // What was accepted once gets its first answer, also when the key that signed it was replaced since.
     let known = || state.accepted(actor, nonce).is_some_and(|accepted| accepted.intent == digest);
@@ -48,7 +48,7 @@ pub(crate) fn follow(state: &State, t: u64, signed: &Signed) -> Result<Decided, 
 /// [`decide_verified`] without the events.
 pub(crate) fn follow_verified(state: &State, t: u64, signed: &Signed) -> Result<Decided, Refusal> {
     signer(state, signed)?;
-    let bytes = written(&signed.intent)?;
+    let bytes = signed.intent.written()?;
     follow_written(state, t, signed, bytes.len(), Digest::of(&bytes))
 }
 
@@ -250,10 +250,10 @@ impl Outcome {
 
     /// Money that moves, in order; moves of nothing are left out.
     pub(crate) fn moving(moves: impl IntoIterator<Item = (Place, Place, Amount)>) -> Self {
-        let postings = moves.into_iter().filter(|(_, _, amount)| !amount.is_zero());
-        Self {
-            postings: postings.map(|(from, to, amount)| Posting { from, to, amount }).collect(),
-            settled: Vec::new(),
-        }
+        let moves = moves.into_iter();
+        let mut postings = Vec::with_capacity(moves.size_hint().0);
+        let moves = moves.filter(|(_, _, amount)| !amount.is_zero());
+        postings.extend(moves.map(|(from, to, amount)| Posting { from, to, amount }));
+        Self { postings, settled: Vec::new() }
     }
 }

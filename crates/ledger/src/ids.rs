@@ -98,16 +98,13 @@ impl<T: FromStr<Err = BadId>> serde::de::Visitor<'_> for Parsed<T> {
     }
 }
 
-/// The value of each lower-case hexadecimal digit; 16 and more for all other bytes.
-const DIGITS: [u8; 256] = {
-    let mut values = [0xff; 256];
-    let mut value = 0;
-    while value < 16 {
-        values[b"0123456789abcdef"[value as usize] as usize] = value;
-        value += 1;
-    }
-    values
-};
+/// The value of a lower-case hexadecimal digit; 16 and more for all other bytes. Computed and not looked up, so that many
+/// bytes are read together.
+fn digit(byte: u8) -> u8 {
+    let (number, letter) = (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a'));
+    let letter = if letter < 6 { letter + 10 } else { 0xff };
+    if number < 10 { number } else { letter }
+}
 
 /// Exactly `N` bytes of lower-case hexadecimal digits.
 pub(crate) fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
@@ -116,7 +113,7 @@ pub(crate) fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         return None;
     }
     for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        let (high, low) = (digit(pair[0]), digit(pair[1]));
         seen |= high | low;
         *byte = high << 4 | low & 15;
     }
@@ -125,7 +122,6 @@ pub(crate) fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 
 /// Two digits for each byte, from the start of `text`.
 pub(crate) fn to_hex(bytes: &[u8], text: &mut [u8]) {
-    // Computed and not looked up, so that many bytes are written together.
     let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
         pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
@@ -136,8 +132,31 @@ pub(crate) fn to_hex(bytes: &[u8], text: &mut [u8]) {
 macro_rules! hex_id {
     ($(#[$doc:meta])* $name:ident, $len:literal, $expected:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         pub struct $name(pub [u8; $len]);
+
+        /// The order of the bytes, by comparing numbers.
+        impl Ord for $name {
+            #[inline]
+            fn cmp(&self, other: &Self) -> Ordering {
+                const { assert!($len % 8 == 0) };
+                let (ours, theirs) = (self.0.as_chunks().0, other.0.as_chunks().0);
+                for (a, b) in ours.iter().zip(theirs) {
+                    let order = u64::from_be_bytes(*a).cmp(&u64::from_be_bytes(*b));
+                    if order.is_ne() {
+                        return order;
+                    }
+                }
+                Ordering::Equal
+            }
+        }
+
+        impl PartialOrd for $name {
+            #[inline]
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -192,12 +211,22 @@ impl Digest {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct AccountId([u8; 21]);
 
-/// The order of the texts. Balances are looked up by it more often than by anything else, so that most of the answer
-/// comes from one comparison of numbers.
+/// The order of the texts, by comparing numbers: accounts are looked up more often than anything else.
 impl Ord for AccountId {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        self.head().cmp(&other.head()).then_with(|| self.0[9..].cmp(&other.0[9..]))
+        let words = |from| word(&self.0, from).cmp(&word(&other.0, from));
+        // All start with an `a`; some digits are in two of the numbers.
+        words(1).then_with(|| words(9)).then_with(|| words(13))
     }
+}
+
+/// Eight bytes as a number of the same order.
+#[inline]
+fn word<const N: usize>(bytes: &[u8; N], from: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[from..from + 8]);
+    u64::from_be_bytes(word)
 }
 
 impl PartialOrd for AccountId {
@@ -207,12 +236,6 @@ impl PartialOrd for AccountId {
 }
 
 impl AccountId {
-    /// The first digits after the `a` that all have.
-    fn head(&self) -> u64 {
-        let [_, a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
-    }
-
     /// The account that `key` opens.
     pub fn of(key: &PublicKey) -> Self {
         let digest = Sha256::new().chain_update(b"assay/account/v1\n").chain_update(key.0).finalize();
@@ -227,10 +250,17 @@ impl AccountId {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     fn parse(text: &str) -> Option<Self> {
-        let text: [u8; 21] = text.as_bytes().try_into().ok()?;
-        let valid = text[0] == b'a' && text[1..].iter().all(|b| DIGITS[usize::from(*b)] < 16);
-        valid.then_some(Self(text))
+        Self::from_text(text.as_bytes().try_into().ok()?)
+    }
+
+    pub(crate) fn from_text(text: [u8; 21]) -> Option<Self> {
+        let seen = text[1..].iter().fold(0, |seen, &byte| seen | digit(byte));
+        (text[0] == b'a' && seen < 16).then_some(Self(text))
     }
 }
 
@@ -268,18 +298,68 @@ impl DatanetId {
 }
 
 /// A short machine word, such as a reason code or an external reference: 1 to 64 of `a-z`, `0-9`, `_`, `-`, `.`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Code(Box<str>);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Code(Word);
+
+/// A word takes no memory of its own unless it is long, so that many of them are compared where they lie.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Word {
+    /// Its length, and its bytes with zeros after them.
+    Short(u8, [u8; SHORT]),
+    Long(Box<str>),
+}
+
+const SHORT: usize = 22;
+
+/// The order of the texts: of short ones by comparing numbers, since no text has a zero.
+impl Ord for Code {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (Word::Short(_, a), Word::Short(_, b)) = (&self.0, &other.0) else {
+            return self.as_bytes().cmp(other.as_bytes());
+        };
+        let words = |from| word(a, from).cmp(&word(b, from));
+        words(0).then_with(|| words(8)).then_with(|| words(SHORT - 8))
+    }
+}
+
+impl PartialOrd for Code {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Code {
     /// The text form.
     pub fn as_str(&self) -> &str {
-        &self.0
+        // Made of ASCII only, where it is parsed.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Word::Short(length, bytes) => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Word::Long(text) => text.as_bytes(),
+        }
     }
 
     fn parse(text: &str) -> Option<Self> {
         let plain = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
-        is_name(text, plain).then(|| Self(text.into()))
+        is_name(text, plain).then(|| Self(Word::of(text)))
+    }
+}
+
+impl Word {
+    fn of(text: &str) -> Self {
+        let mut bytes = [0; SHORT];
+        match bytes.get_mut(..text.len()) {
+            Some(start) => {
+                start.copy_from_slice(text.as_bytes());
+                Self::Short(text.len() as u8, bytes)
+            }
+            None => Self::Long(text.into()),
+        }
     }
 }
 

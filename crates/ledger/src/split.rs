@@ -1,5 +1,7 @@
 //! Division of money: floor, then one unit each to the largest remainders.
 
+use std::cmp::Reverse;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::amount::Amount;
@@ -13,19 +15,33 @@ pub fn split(total: Amount, weights: &[u64], tie: impl Fn(usize) -> [u8; 32]) ->
     if whole == 0 {
         return None;
     }
-    let product = |&w: &u64| total.units() * u128::from(w);
-    let mut parts: Vec<u128> = weights.iter().map(|w| product(w) / whole).collect();
+    let quotas: Vec<(u128, u128)> =
+        weights.iter().map(|&weight| divide(total.units() * u128::from(weight), whole)).collect();
+    let mut parts: Vec<u128> = quotas.iter().map(|&(part, _)| part).collect();
     let left = total.units() - parts.iter().sum::<u128>();
     if left > 0 {
-        let mut order: Vec<(usize, u128)> = weights.iter().map(|w| product(w) % whole).enumerate().collect();
-        order.retain(|&(_, remainder)| remainder > 0);
-        order.sort_unstable_by(|&(i, a), &(j, b)| b.cmp(&a).then_with(|| tie(i).cmp(&tie(j))));
+        let remainders = quotas.iter().map(|&(_, remainder)| remainder).enumerate();
+        let mut order: Vec<(usize, u128)> = remainders.filter(|&(_, remainder)| remainder > 0).collect();
+        order.sort_unstable_by_key(|&(_, remainder)| Reverse(remainder));
         // The remainders sum to `left` wholes and each is below one: there are more of them than units left.
-        for (i, _) in order.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            parts[i] += 1;
+        let last = usize::try_from(left).unwrap_or(usize::MAX).min(order.len()) - 1;
+        // Only where the last unit goes does it matter who is first among equals.
+        let equals = order.partition_point(|&(_, remainder)| remainder > order[last].1);
+        let below = order.partition_point(|&(_, remainder)| remainder >= order[last].1);
+        if below > last + 1 {
+            order[equals..below].sort_by_cached_key(|&(i, _)| tie(i));
         }
+        order.iter().take(last + 1).for_each(|&(i, _)| parts[i] += 1);
     }
     parts.into_iter().map(Amount::new).collect()
+}
+
+/// Quotient and remainder, by the machine's own division where the numbers are small, as they nearly always are.
+fn divide(number: u128, by: u128) -> (u128, u128) {
+    match (u64::try_from(number), u64::try_from(by)) {
+        (Ok(number), Ok(by)) => ((number / by).into(), (number % by).into()),
+        _ => (number / by, number % by),
+    }
 }
 
 /// The hash that breaks ties: `SHA-256("assay/split/v1\n" || number, big-endian || name)`. The number is an epoch or a

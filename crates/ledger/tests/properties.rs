@@ -266,7 +266,7 @@ fn statements_close(world: &World) {
         let whole = fold(Statement::new(account(actor)));
         let own = |place: &Place| place.to_string().ends_with(account(actor).as_str());
         for (place, amount) in world.state.balances().iter().filter(|(place, _)| own(place)) {
-            assert_eq!(whole.places[place].closing, amount);
+            assert_eq!(whole.places[&place].closing, amount);
         }
         closes(&whole);
         for id in nets() {

@@ -384,7 +384,7 @@ fn balances(state: &State) -> BTreeMap<String, String> {
     let mut sums: BTreeMap<String, i128> = BTreeMap::new();
     for (place, _) in state.balances().iter() {
         let kind = place.to_string().split('/').next().unwrap_or_default().to_owned();
-        *sums.entry(kind).or_default() += state.balance(place);
+        *sums.entry(kind).or_default() += state.balance(&place);
     }
     sums.insert("external".to_owned(), state.balance(&Place::External));
     sums.into_iter().map(|(kind, sum)| (kind, sum.to_string())).collect()

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::canonical::string;
 use crate::amount::{Amount, Place};
-use crate::ids::{AccountId, BadId, Code, DatanetId, Digest, Nonce, PublicKey, Signature, from_hex, to_hex};
+use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey, Signature, from_hex, to_hex};
 use crate::limits::INTEGER_MAX;
 
 /// Appends canonical JSON.
@@ -43,9 +43,9 @@ pub(crate) trait Wire: Sized {
     }
 }
 
-/// The canonical bytes of a value, if this module has them.
-pub(super) fn write<T: Wire>(value: &T) -> Option<Vec<u8>> {
-    let mut out = Out { bytes: Vec::with_capacity(1024), whole: true };
+/// The canonical bytes of a value that takes about `room`, if this module has them.
+pub(super) fn write<T: Wire>(value: &T, room: usize) -> Option<Vec<u8>> {
+    let mut out = Out { bytes: Vec::with_capacity(room), whole: true };
     value.write(&mut out);
     out.whole.then_some(out.bytes)
 }
@@ -58,14 +58,15 @@ pub(super) fn read<T: Wire>(bytes: &[u8]) -> Option<T> {
 }
 
 impl Out {
-    pub(super) fn raw(&mut self, text: &str) {
-        self.bytes.extend_from_slice(text.as_bytes());
+    #[inline]
+    pub(super) fn raw(&mut self, text: impl AsRef<[u8]>) {
+        self.bytes.extend_from_slice(text.as_ref());
     }
 
     /// Text that has nothing to escape.
-    fn plain(&mut self, parts: &[&str]) {
+    fn plain(&mut self, text: impl AsRef<[u8]>) {
         self.raw("\"");
-        parts.iter().for_each(|part| self.raw(part));
+        self.raw(text);
         self.raw("\"");
     }
 
@@ -83,6 +84,7 @@ impl Out {
 
 impl<'a> Reader<'a> {
     /// Takes `literal`, if it comes next.
+    #[inline]
     pub(super) fn skip(&mut self, literal: &str) -> Option<()> {
         self.rest = self.rest.strip_prefix(literal.as_bytes())?;
         Some(())
@@ -103,19 +105,43 @@ impl<'a> Reader<'a> {
         Reader { rest: &self.rest[at + N..], datanet: None }.quoted()
     }
 
+    /// Takes the digits that come next, at most 19, which fit 64 bits.
+    fn digits(&mut self) -> Option<u64> {
+        let (mut number, mut digits) = (0, 0);
+        while let Some(digit @ b'0'..=b'9') = self.rest.get(digits).filter(|_| digits < 19) {
+            number = number * 10 + u64::from(digit - b'0');
+            digits += 1;
+        }
+        let leading = digits > 1 && self.rest.first() == Some(&b'0');
+        self.rest = &self.rest[digits..];
+        (digits > 0 && !leading).then_some(number)
+    }
+
     fn integer(&mut self) -> Option<i64> {
         let negative = self.skip("-").is_some();
-        let (mut number, mut digits) = (0, 0);
-        while let Some(digit @ b'0'..=b'9') = self.rest.get(digits) {
-            number = number * 10 + i64::from(digit - b'0');
-            digits += 1;
-            if number.unsigned_abs() > INTEGER_MAX {
-                return None;
-            }
+        let number = self.digits().filter(|&number| number <= INTEGER_MAX)? as i64;
+        match negative {
+            true => (number > 0).then_some(-number),
+            false => Some(number),
         }
-        let leading = self.rest.first() == Some(&b'0') && (negative || digits > 1);
-        self.rest = &self.rest[digits..];
-        (digits > 0 && !leading).then_some(if negative { -number } else { number })
+    }
+
+    fn account(&mut self) -> Option<AccountId> {
+        let (text, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        AccountId::from_text(*text)
+    }
+
+    /// Takes a datanet, up to what cannot be in its name.
+    fn datanet(&mut self) -> Option<DatanetId> {
+        let end = self.rest.iter().position(|b| matches!(b, b'/' | b'"'))?;
+        let (text, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        if let Some(known) = self.datanet.as_ref().filter(|known| known.as_str().as_bytes() == text) {
+            return Some(known.clone());
+        }
+        self.datanet = Some(std::str::from_utf8(text).ok()?.parse().ok()?);
+        self.datanet.clone()
     }
 
     fn hex<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -124,15 +150,6 @@ impl<'a> Reader<'a> {
         self.rest = rest;
         self.skip("\"")?;
         from_hex(digits)
-    }
-
-    fn datanet(&mut self, text: &str) -> Result<DatanetId, BadId> {
-        if let Some(known) = self.datanet.as_ref().filter(|known| known.as_str() == text) {
-            return Ok(known.clone());
-        }
-        let datanet: DatanetId = text.parse()?;
-        self.datanet = Some(datanet.clone());
-        Ok(datanet)
     }
 }
 
@@ -171,54 +188,71 @@ macro_rules! hexadecimal {
 
 hexadecimal!(Digest, PublicKey, Signature, Nonce);
 
-macro_rules! words {
-    ($($name:ident),*) => {$(
+/// What is between quotes.
+macro_rules! quoted {
+    ($($name:ident: $write:expr, $read:expr;)*) => {$(
         impl Wire for $name {
             fn write(&self, out: &mut Out) {
-                out.plain(&[self.as_str()]);
+                out.raw("\"");
+                $write(self, out);
+                out.raw("\"");
             }
 
             fn read(from: &mut Reader<'_>) -> Option<Self> {
-                from.quoted()?.parse().ok()
+                from.skip("\"")?;
+                let value = $read(from)?;
+                from.skip("\"")?;
+                Some(value)
             }
         }
     )*};
 }
 
-words!(AccountId, Code);
+quoted! {
+    AccountId: |id: &Self, out: &mut Out| out.raw(id.as_bytes()), Reader::account;
+    DatanetId: |id: &Self, out: &mut Out| out.raw(id.as_str()), Reader::datanet;
+    Amount:
+        |amount: &Self, out: &mut Out| out.raw(amount.digits(&mut itoa::Buffer::new())),
+        |from: &mut Reader<'_>| from.digits().and_then(Self::of);
+    Place: write_place, read_place;
+}
 
-impl Wire for DatanetId {
-    fn write(&self, out: &mut Out) {
-        out.plain(&[self.as_str()]);
+fn write_place(place: &Place, out: &mut Out) {
+    let (kind, datanet, account) = place.parts();
+    out.raw(kind);
+    if let Some(datanet) = datanet {
+        out.raw("/");
+        out.raw(datanet.as_str());
     }
-
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let text = from.quoted()?;
-        from.datanet(text).ok()
+    if let Some(account) = account {
+        out.raw("/");
+        out.raw(account.as_bytes());
     }
 }
 
-impl Wire for Amount {
+fn read_place(from: &mut Reader<'_>) -> Option<Place> {
+    let mut is = |kind| from.skip(kind).is_some();
+    Some(match () {
+        () if is("user/") => Place::User(from.account()?),
+        () if is("accrued/") => {
+            Place::Accrued(from.datanet()?, from.skip("/").and_then(|()| from.account())?)
+        }
+        () if is("bond/") => Place::Bond(from.datanet()?, from.skip("/").and_then(|()| from.account())?),
+        () if is("held/") => Place::Held(from.datanet()?),
+        () if is("pool/") => Place::Pool(from.datanet()?),
+        () if is("reviews/") => Place::Reviews(from.datanet()?),
+        () if is("reward/") => Place::Reward(from.datanet()?),
+        () => from.skip("external").map(|()| Place::External)?,
+    })
+}
+
+impl Wire for Code {
     fn write(&self, out: &mut Out) {
-        out.plain(&[self.digits(&mut itoa::Buffer::new())]);
+        out.plain(self.as_bytes());
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         from.quoted()?.parse().ok()
-    }
-}
-
-impl Wire for Place {
-    fn write(&self, out: &mut Out) {
-        let (kind, datanet, account) = self.parts();
-        let datanet = datanet.map_or(["", ""], |datanet| ["/", datanet.as_str()]);
-        let account = account.map_or(["", ""], |account| ["/", account.as_str()]);
-        out.plain(&[kind, datanet[0], datanet[1], account[0], account[1]]);
-    }
-
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let text = from.quoted()?;
-        Self::parse(text, |datanet| from.datanet(datanet)).ok()
     }
 }
 
@@ -350,7 +384,7 @@ mod tests {
         let mut kinds = BTreeSet::new();
         for line in include_str!("../../tests/golden/log-v1.jsonl").lines() {
             let event = super::super::plainly(line.as_bytes()).unwrap();
-            assert_eq!(write(&event).unwrap(), line.as_bytes());
+            assert_eq!(write(&event, 0).unwrap(), line.as_bytes());
             let escaped = line.contains('\\');
             assert_eq!(read::<Event>(line.as_bytes()), (!escaped).then_some(event.clone()), "{line}");
             if let Cause::Command(signed) = event.cause {

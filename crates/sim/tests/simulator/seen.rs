@@ -195,7 +195,7 @@ fn balanced(state: &State) -> Result<(), Broken> {
     let mut sum = state.balance(&Place::External);
     require(sum <= 0, || format!("external holds {sum}"))?;
     for (place, amount) in state.balances().iter() {
-        require(*place != Place::External, || "external has a balance of its own".to_owned())?;
+        require(place != Place::External, || "external has a balance of its own".to_owned())?;
         sum += amount.units() as i128;
     }
     require(sum == 0, || format!("all places sum to {sum}"))?;
