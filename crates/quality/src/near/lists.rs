@@ -9,7 +9,7 @@
 //! comes what is in the oldest run, and last what is in the table.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::run::Run;
 use super::scratch::{MakeStore, TextStoreError};
@@ -40,6 +40,8 @@ pub(crate) struct Lists {
     bound: Option<(usize, MakeStore)>,
     /// The oldest first.
     runs: Vec<Run>,
+    /// The keys that were last looked for, and how much of their lists is in runs: who looks for a text and does not find it adds it.
+    seen: Mutex<Vec<(u32, usize)>>,
     failure: OnceLock<TextStoreError>,
 }
 
@@ -62,6 +64,7 @@ impl Lists {
             longest,
             bound: bound.map(|(bytes, make)| (bytes / ENTRY_BYTES, make)),
             runs: Vec::new(),
+            seen: Mutex::default(),
             failure: OnceLock::new(),
         };
         lists.spread();
@@ -91,9 +94,14 @@ impl Lists {
             self.grow(keys.len());
         }
         let mut open = 0;
-        for &key in keys {
+        let seen = std::mem::take(self.seen.get_mut().unwrap_or_else(PoisonError::into_inner));
+        for (place, &key) in keys.iter().enumerate() {
             let list = self.list(key);
-            if self.flushed(key).len() + list.len() < self.longest {
+            let flushed = match seen.get(place) {
+                Some(&(of, length)) if of == key => length,
+                _ => self.flushed(key).len(),
+            };
+            if flushed + list.len() < self.longest {
                 self.put(list.end, entry(key, number));
                 open += 1;
             }
@@ -105,6 +113,7 @@ impl Lists {
 
     /// Takes a number from the list of each key.
     pub(crate) fn remove(&mut self, number: u32, keys: &[u32]) {
+        self.see(Vec::new());
         for &key in keys {
             let erased = self.runs.iter_mut().try_for_each(|run| run.remove(key, number));
             self.note(erased);
@@ -131,6 +140,7 @@ impl Lists {
     ) -> Vec<(u32, u32)> {
         let mut all: Vec<(u32, u32)> = Vec::with_capacity(most.min(keys.len()) * 8);
         let (mut open, mut rest) = (0, keys);
+        let mut seen = Vec::new();
         while open < most && !rest.is_empty() {
             let (now, later) = rest.split_at(rest.len().min(most - open));
             rest = later;
@@ -140,6 +150,9 @@ impl Lists {
             for &key in now {
                 let (flushed, list) = (self.flushed(key), self.list(key));
                 let length = flushed.len() + list.len();
+                if !self.runs.is_empty() {
+                    seen.push((key, flushed.len()));
+                }
                 let weight = weigh(length);
                 open += usize::from(length < self.longest);
                 all.extend(flushed.iter().map(|&number| (number, weight)));
@@ -155,7 +168,14 @@ impl Lists {
                 }
             }
         }
+        if !self.runs.is_empty() {
+            self.see(seen);
+        }
         summed(&all, least)
+    }
+
+    fn see(&self, keys: Vec<(u32, usize)>) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
     /// What of the list of a key is in runs.
@@ -183,6 +203,7 @@ impl Lists {
         }
         self.entries.fill(FREE);
         self.used = 0;
+        self.see(Vec::new());
     }
 
     /// Where the list of a key is, or would be.

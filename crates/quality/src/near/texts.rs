@@ -50,10 +50,15 @@ impl Texts {
     }
 
     fn keep(&mut self, words: &[Token], text: &str) -> Result<(), TextStoreError> {
-        let memory = self.letters.in_memory() + self.marks.in_memory() + text.len() + words.len();
-        if let Some((_, make)) = self.bound.as_ref().filter(|(most, _)| memory > *most) {
-            self.letters.move_to(make)?;
-            self.marks.move_to(make)?;
+        if let Some((most, make)) = &self.bound {
+            let marks = self.marks.in_memory() + words.len();
+            if marks + self.letters.in_memory() + text.len() > *most {
+                self.letters.move_to(make)?;
+            }
+            // Marks are few bytes and are read of every candidate, so they are the last to go.
+            if marks > *most {
+                self.marks.move_to(make)?;
+            }
         }
         self.letters.append(text.as_bytes())?;
         self.marks.append(&words.iter().map(|word| word.mark()).collect::<Vec<u8>>())
