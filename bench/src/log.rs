@@ -21,7 +21,7 @@ const ACCOUNTS: usize = 1_000;
 /// Bytes of an event of the others; ours are commands as they are.
 const OTHER_BYTES: usize = 256;
 
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct Args {
     /// Where to write; the disk in question
     #[arg(long, default_value = ".")]
@@ -72,6 +72,10 @@ impl Measured {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    // Nothing is deleted before the end: ext4 without a journal passes over every inode that was freed in the last minutes, one by one,
+    // whenever it makes a file.
+    let all = tempfile::tempdir_in(&args.dir)?;
+    let args = &Args { dir: all.path().to_owned(), ..args.clone() };
     let mut rows = Vec::new();
     for &batch in &args.batches {
         let ours = node(args, batch)?;
@@ -87,8 +91,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         rows.push(ours.row("assay, whole", batch));
         for (what, measure) in others.iter().filter(|_| !args.alone) {
-            let dir = tempfile::tempdir_in(&args.dir)?;
-            let theirs = measure(dir.path(), batch, args.seconds)?;
+            let theirs = measure(&tempfile::tempdir_in(&args.dir)?.keep(), batch, args.seconds)?;
             rows.push(theirs.row(what, batch));
             let ratio = (ours.events as f64 / ours.wall()) / (theirs.events as f64 / theirs.wall());
             println!("{:>28} {ratio:.2} of it", "assay reaches");
@@ -103,7 +106,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// A node and signed deposits for it, made before the clock runs.
 struct Bench {
-    _dir: tempfile::TempDir,
     home: PathBuf,
     operator: SigningKey,
     accounts: Vec<AccountId>,
@@ -112,8 +114,8 @@ struct Bench {
 
 impl Bench {
     fn new(args: &Args) -> Result<(Self, Node)> {
-        let dir = tempfile::tempdir_in(&args.dir)?;
-        let home = dir.path().join("home");
+        let dir = tempfile::tempdir_in(&args.dir)?.keep();
+        let home = dir.join("home");
         let mut node = Node::found(Home::init(&home, Some(ORIGIN)).map_err(told)?).map_err(told)?;
         let keys: Vec<SigningKey> = (0..ACCOUNTS as u64).map(key).collect();
         let open = |key| node.sign(key, Command::OpenAccount { key: PublicKey::from(key) });
@@ -122,7 +124,7 @@ impl Bench {
             answer.map_err(told)?;
         }
         let accounts = keys.iter().map(|key| AccountId::of(&PublicKey::from(key))).collect();
-        Ok((Self { _dir: dir, home, operator: node.operator().clone(), accounts, next: 0 }, node))
+        Ok((Self { home, operator: node.operator().clone(), accounts, next: 0 }, node))
     }
 
     fn signed(&mut self, node: &Node, count: usize) -> Result<Vec<Signed>> {
@@ -350,7 +352,7 @@ fn sqlite_ledger(dir: &Path, batch: usize, seconds: f64) -> Result<Measured> {
             for _ in 0..batch {
                 entry.execute(params![seq, bytes])?;
                 key.execute(params![(seq as u128).to_be_bytes(), seq])?;
-                for (account, amount) in [(0, -5), (1 + seq % ACCOUNTS as i64, 5)] {
+                for (account, amount) in [(0, -5_i64), (1 + seq % ACCOUNTS as i64, 5)] {
                     posting.execute(params![seq, account, amount])?;
                     balance.execute(params![account, amount])?;
                 }
@@ -386,7 +388,7 @@ fn postgres_ledger(url: &str, batch: usize, seconds: f64) -> Result<Measured> {
             for _ in 0..batch {
                 tx.execute(&entry, &[&seq, &bytes])?;
                 tx.execute(&key, &[&(seq as u128).to_be_bytes().as_slice(), &seq])?;
-                for (account, amount) in [(0, -5), (1 + seq % ACCOUNTS as i64, 5)] {
+                for (account, amount) in [(0, -5_i64), (1 + seq % ACCOUNTS as i64, 5)] {
                     tx.execute(&posting, &[&seq, &account, &amount])?;
                     tx.execute(&balance, &[&account, &amount])?;
                 }
