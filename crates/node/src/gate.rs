@@ -144,8 +144,8 @@ impl Node {
             let verdicts = verdicts.iter().map(VerdictRow::verdict).collect::<Result<Vec<_>>>()?;
             places.extend((0..offered.len() as u32).map(|index| (seq, index)));
             gates.replay(&views, &verdicts);
+            sound(&gates)?;
         }
-        sound(&gates)?;
         let (due, reviewed) = (Due::of(datanet), reviewed(datanet));
         Ok(GateMemory { gates, places, labels: None, due, reviewed })
     }

@@ -1,11 +1,17 @@
 //! A file for what can be made again: bytes are added at its end, read anywhere, and erased.
 //!
-//! Invariant: it has no name and is gone with its process, whatever ends that. Nothing of it is left to be recovered, so it needs
-//! no order of writes and no sync, but for erasing.
+//! Invariant: it has no name and is gone with its process, whatever ends that. It needs no order of writes and no sync, but for erasing.
+//!
+//! Invariant: what is on the disk is under a key that is in memory only (ChaCha20, RFC 8439), so that the blocks which the file leaves behind
+//! say nothing, also after a kill.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use chacha20::ChaCha20;
+use chacha20::cipher::{KeyIvInit as _, StreamCipher as _, StreamCipherSeek as _};
+use zeroize::Zeroizing;
 
 use crate::StoreError;
 
@@ -18,14 +24,27 @@ pub struct ScratchFile {
     /// Bytes behind them.
     newest: Vec<u8>,
     newest_max: usize,
+    key: Zeroizing<[u8; 32]>,
+    /// Bytes could not be written: nothing is added any more.
+    broken: bool,
 }
 
 impl ScratchFile {
-    /// An empty file on the disk of `folder`. At most `memory` bytes, and what is added at once, are in memory.
+    /// An empty file on the disk of `folder`. At most about twice `memory` bytes are in memory.
     pub fn new(folder: &Path, memory: usize) -> Result<Self, StoreError> {
         let file =
             tempfile::tempfile_in(folder).map_err(StoreError::io("create a temporary file in", folder))?;
-        Ok(Self { folder: folder.to_owned(), file, written: 0, newest: Vec::new(), newest_max: memory })
+        let mut key = Zeroizing::new([0; 32]);
+        getrandom::fill(key.as_mut()).map_err(|e| StoreError::Invalid(format!("no randomness: {e}")))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            file,
+            written: 0,
+            newest: Vec::new(),
+            newest_max: memory.max(1),
+            key,
+            broken: false,
+        })
     }
 
     /// How many bytes were added.
@@ -40,13 +59,40 @@ impl ScratchFile {
 
     /// Adds bytes at the end.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.newest.extend_from_slice(bytes);
-        if self.newest.len() > self.newest_max {
-            write_at(&self.file, &self.newest, self.written).map_err(self.failed("write to a file in"))?;
-            self.written = self.len();
-            self.newest.clear();
+        for part in bytes.chunks(self.newest_max) {
+            self.newest.extend_from_slice(part);
+            if self.newest.len() > self.newest_max {
+                self.write_newest()?;
+            }
         }
         Ok(())
+    }
+
+    fn write_newest(&mut self) -> Result<(), StoreError> {
+        if self.broken {
+            self.newest.clear();
+            return Err(StoreError::Invalid(
+                "a scratch file that could not be written takes no more".to_owned(),
+            ));
+        }
+        self.broken = true;
+        let mut bytes = std::mem::take(&mut self.newest);
+        self.turn(self.written, &mut bytes)?;
+        write_at(&self.file, &bytes, self.written).map_err(self.failed("write to a file in"))?;
+        self.written += bytes.len() as u64;
+        bytes.clear();
+        (self.newest, self.broken) = (bytes, false);
+        Ok(())
+    }
+
+    /// Encrypts bytes from `at` on, or decrypts them.
+    fn turn(&self, at: u64, bytes: &mut [u8]) -> Result<(), StoreError> {
+        // One key a file, so one nonce serves.
+        let mut cipher = ChaCha20::new((&*self.key).into(), &[0; 12].into());
+        let turned = cipher.try_seek(at).is_ok() && cipher.try_apply_keystream(bytes).is_ok();
+        turned
+            .then_some(())
+            .ok_or_else(|| StoreError::Invalid(format!("a scratch file of {at} bytes is full")))
     }
 
     /// Fills `into` with the bytes from `at` on.
@@ -57,7 +103,8 @@ impl ScratchFile {
         if from_file.is_empty() {
             return Ok(());
         }
-        read_at(&self.file, from_file, at).map_err(self.failed("read a file in"))
+        read_at(&self.file, from_file, at).map_err(self.failed("read a file in"))?;
+        self.turn(at, from_file)
     }
 
     /// Overwrites so many bytes from `at` on with zeros, on the disk before it answers.
@@ -67,7 +114,9 @@ impl ScratchFile {
         if in_file == 0 {
             return Ok(());
         }
-        write_at(&self.file, &vec![0; in_file], at)
+        let mut zeros = vec![0; in_file];
+        self.turn(at, &mut zeros)?;
+        write_at(&self.file, &zeros, at)
             .and_then(|()| self.file.sync_data())
             .map_err(self.failed("erase part of a file in"))
     }
@@ -115,4 +164,24 @@ fn write_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
         (bytes, at) = (&bytes[written..], at + written as u64);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_on_the_disk_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = b"a text that was withdrawn".repeat(9);
+        let mut scratch = ScratchFile::new(folder.path(), 16).unwrap();
+        scratch.append(&text).unwrap();
+        let mut found = vec![0; scratch.written as usize];
+        read_at(&scratch.file, &mut found, 0).unwrap();
+        assert!(found.len() > 200 && !found.windows(4).any(|window| window == b"text"));
+        let mut read = vec![0; text.len()];
+        scratch.read(0, &mut read).unwrap();
+        assert_eq!(read, text);
+    }
 }

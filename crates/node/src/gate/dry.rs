@@ -5,7 +5,7 @@ use assay_ledger::ids::{AccountId, DatanetId};
 use assay_quality::{Finding, Gates, RecordView};
 
 use super::claims::Offered;
-use super::{clear_reviewed, config, judge, views};
+use super::{clear_reviewed, config, judge, sound, views};
 use crate::error::{NodeError, Result};
 use crate::node::Node;
 use crate::task::{Reading, Record};
@@ -61,7 +61,9 @@ impl Node {
         let sender = sender.map_or(NEWCOMER, AccountId::as_str);
         let offered = read(charter, records);
         let plausible = self.plausible(net, &mut memory, sender, &offered)?;
-        Ok(run(&mut memory.gates, &views(&offered, sender, self.now(), &plausible), &memory.places))
+        let found = run(&mut memory.gates, &views(&offered, sender, self.now(), &plausible), &memory.places);
+        sound(&memory.gates)?;
+        Ok(found)
     }
 }
 
