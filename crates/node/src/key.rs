@@ -24,6 +24,7 @@ pub struct Rekeyed {
 impl Node {
     /// Replaces the key `name` of this home by a new one. Given again after a kill, it goes on with the same new key.
     pub fn rotate_key(&mut self, name: &str) -> Result<Rekeyed> {
+        let _lock = self.home().lock_keys()?;
         let old = self.home().key(name)?;
         let new = self.next_key(name)?;
         self.name_key(&old, &new, Purpose::Sign, |key, proof| Command::RotateKey { key, proof })
@@ -31,6 +32,7 @@ impl Node {
 
     /// Takes an account back: the key `name` of this home becomes a new one, by the word of the account's recovery key.
     pub fn recover_key(&mut self, name: &str, recovery: &SigningKey) -> Result<Rekeyed> {
+        let _lock = self.home().lock_keys()?;
         let account = self.account_of(recovery);
         if self.home().has_key(name)? && self.account_of(&self.home().key(name)?) != account {
             return Err(NodeError::refused(format!("the key {name} is not one of account {account}"))
@@ -42,6 +44,7 @@ impl Node {
 
     /// Names the key that can take the account of `by` back. Where there is one already, only that one may.
     pub fn set_recovery(&mut self, by: &SigningKey, recovery: &SigningKey) -> Result<Rekeyed> {
+        let _lock = self.home().lock_keys()?;
         self.name_key(by, recovery, Purpose::Recover, |key, proof| Command::SetRecovery { key, proof })
     }
 

@@ -127,7 +127,7 @@ impl Node {
     pub fn open_on(home: Home, ground: Ground) -> Result<Self> {
         let Ground { events, vault, tables, public, clock } = ground;
         let (state, imaged) = load(&events, home.origin())?;
-        home.take_up_keys(&state)?;
+        home.take_up_left_keys(&state)?;
         let operator = home.key(OPERATOR)?;
         let log_key = SignerKey::from_seed(home.origin(), home.key(LOG)?.as_bytes())?;
         let mut node = Self {

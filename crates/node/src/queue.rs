@@ -144,8 +144,9 @@ impl Pending {
 impl Sequencer {
     /// Waits until every [`Queue`] is dropped and all that waited is answered; the node.
     pub fn finish(self) -> Result<Node> {
-        self.checker.join().map_err(|_| NodeError::bug("the thread of signatures panicked"))?;
-        self.sequencer.join().map_err(|_| NodeError::bug("the sequencer panicked"))
+        let (checked, node) = (self.checker.join(), self.sequencer.join());
+        checked.map_err(|_| NodeError::bug("the thread of signatures panicked"))?;
+        node.map_err(|_| NodeError::bug("the sequencer panicked"))
     }
 }
 

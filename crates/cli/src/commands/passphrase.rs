@@ -14,7 +14,8 @@ const FILE: &str = "ASSAY_PASSPHRASE_FILE";
 
 /// The passphrase that the environment gives, if it gives one.
 pub(super) fn given() -> Result<Option<Passphrase>, Failure> {
-    if let Ok(text) = env::var(TEXT) {
+    if let Some(text) = env::var_os(TEXT) {
+        let text = text.into_string().map_err(|_| Failure::refused(format!("{TEXT} is not UTF-8")))?;
         return Ok(Some(Passphrase::new(text)?));
     }
     let Some(path) = env::var_os(FILE).map(PathBuf::from) else { return Ok(None) };

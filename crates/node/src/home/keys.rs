@@ -4,7 +4,7 @@
 //! its place by one rename. So the key that the log knows is on disk at every moment, and whoever was killed goes on.
 //! Where a home has a passphrase, what is written is sealed under it ([`super::sealed`]).
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 use super::sealed::{Passphrase, Sealed, Stored};
-use super::{Home, random};
+use super::{Home, OPERATOR, random};
 use crate::error::{NodeError, Result};
 
 /// Folder of the keys in a home.
@@ -24,10 +24,22 @@ pub(super) const KEYS: &str = "keys";
 const KEY: &str = "key";
 /// Ending of the file of a key that is to replace it.
 const NEW: &str = "new";
+/// File that is locked while keys are replaced.
+const LOCK: &str = ".lock";
+/// How the name of a file begins that was not finished.
+const UNFINISHED: &str = ".tmp-";
 /// The most that is read of a file of a key, bytes.
 const KEY_BYTES_MAX: u64 = 1024;
 
 impl Home {
+    /// Waits until no other command replaces keys; none does as long as the file is open. Of two that did so at once, one could write
+    /// over the key that the log took from the other.
+    pub(crate) fn lock_keys(&self) -> Result<File> {
+        let path = self.keys().join(LOCK);
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        file.and_then(|file| file.lock().map(|()| file)).map_err(|e| NodeError::file(&path, &e))
+    }
+
     fn key_path(&self, name: &str, ending: &str) -> Result<PathBuf> {
         let plain = !name.is_empty()
             && name.len() <= 64
@@ -47,7 +59,7 @@ impl Home {
     /// Makes a key in a file of its own; refuses to overwrite one.
     pub fn create_key_at(&self, path: &Path) -> Result<SigningKey> {
         let key = draw()?;
-        match create_secret(path, self.written(&key)?.as_bytes())? {
+        match create_secret(path, written(&key, self.seals_under()?)?.as_bytes())? {
             true => Ok(key),
             false => Err(NodeError::refused(format!("{} exists already", path.display()))),
         }
@@ -90,22 +102,40 @@ impl Home {
 
     /// Writes every key anew, sealed under this passphrase or plain; how many. Whoever was killed does it again.
     pub fn rewrite_keys(&mut self, passphrase: Option<Passphrase>) -> Result<usize> {
+        let _lock = self.lock_keys()?;
+        self.remove_unfinished()?;
         let files = self.key_files()?;
         // All are read before one is written.
         let keys = files.iter().map(|path| self.key_at(path)).collect::<Result<Vec<_>>>()?;
         self.passphrase = passphrase;
         for (path, key) in files.iter().zip(&keys) {
-            write_secret(path, self.written(key)?.as_bytes())?;
+            write_secret(path, written(key, self.passphrase.as_ref())?.as_bytes())?;
         }
         Ok(keys.len())
     }
 
-    /// A key as it is written.
-    fn written(&self, key: &SigningKey) -> Result<Zeroizing<String>> {
-        match &self.passphrase {
-            Some(passphrase) => Sealed::seal(key, passphrase).map(Zeroizing::new),
-            None => Ok(Zeroizing::new(hex::encode(Zeroizing::new(key.to_bytes())) + "\n")),
+    /// What a command that was killed left of a key.
+    fn remove_unfinished(&self) -> Result<()> {
+        let folder = self.keys();
+        let entries = fs::read_dir(&folder).map_err(|e| NodeError::file(&folder, &e))?;
+        let unfinished =
+            entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED));
+        for path in unfinished.map(|entry| entry.path()) {
+            fs::remove_file(&path).map_err(|e| NodeError::file(&path, &e))?;
         }
+        Ok(())
+    }
+
+    /// What a new key is sealed under: as the operator's is, and under no other passphrase than that, or one that was typed wrong
+    /// would lock the home.
+    fn seals_under(&self) -> Result<Option<&Passphrase>> {
+        let operator = self.key_path(OPERATOR, KEY)?;
+        if !operator.exists() {
+            return Ok(self.passphrase.as_ref());
+        }
+        let sealed = matches!(stored(&operator)?, Stored::Sealed(_));
+        self.key_at(&operator)?;
+        Ok(self.passphrase.as_ref().filter(|_| sealed))
     }
 
     /// Whether there is a key of this name.
@@ -122,18 +152,27 @@ impl Home {
     }
 
     /// The key that is to replace the one of this name: durable before anybody hears of it, and the same again if that
-    /// came to nothing.
+    /// came to nothing. Under [`Home::lock_keys`].
     pub(crate) fn next_key(&self, name: &str, state: &State) -> Result<SigningKey> {
         let path = self.key_path(name, NEW)?;
         if path.exists() && !state.has_used(&stored(&path)?.public()) {
             return self.key_at(&path);
         }
         let key = draw()?;
-        write_secret(&path, self.written(&key)?.as_bytes())?;
+        write_secret(&path, written(&key, self.seals_under()?)?.as_bytes())?;
         Ok(key)
     }
 
-    /// Keys that the log holds as the ones of their accounts take the place of those that they replaced.
+    /// [`Home::take_up_keys`] of what a command that was killed has left.
+    pub(crate) fn take_up_left_keys(&self, state: &State) -> Result<()> {
+        if self.names(NEW)?.is_empty() {
+            return Ok(());
+        }
+        let _lock = self.lock_keys()?;
+        self.take_up_keys(state)
+    }
+
+    /// Keys that the log holds as the ones of their accounts take the place of those that they replaced. Under [`Home::lock_keys`].
     pub(crate) fn take_up_keys(&self, state: &State) -> Result<()> {
         for name in self.names(NEW)? {
             let path = self.key_path(&name, NEW)?;
@@ -173,6 +212,14 @@ impl Home {
     }
 }
 
+/// A key as it is written.
+fn written(key: &SigningKey, under: Option<&Passphrase>) -> Result<Zeroizing<String>> {
+    match under {
+        Some(passphrase) => Sealed::seal(key, passphrase).map(Zeroizing::new),
+        None => Ok(Zeroizing::new(hex::encode(Zeroizing::new(key.to_bytes())) + "\n")),
+    }
+}
+
 fn draw() -> Result<SigningKey> {
     Ok(SigningKey::from_bytes(&Zeroizing::new(random()?)))
 }
@@ -189,7 +236,7 @@ fn stored(path: &Path) -> Result<Stored> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::{LOG, OPERATOR};
+    use super::super::LOG;
     use super::*;
 
     fn home(dir: &tempfile::TempDir) -> Home {
@@ -233,6 +280,40 @@ mod tests {
         assert_eq!(home.rewrite_keys(None).unwrap(), 4);
         assert!(!Home::is_sealed(&path));
         assert_eq!(Home::open(&path).unwrap().key("alice").unwrap().to_bytes(), made.to_bytes());
+    }
+
+    #[test]
+    fn a_new_key_is_sealed_as_the_others_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("home");
+        let passphrase = |text: &str| Some(Passphrase::new(text.to_owned()).unwrap());
+        // A passphrase that is meant for another home seals nothing here.
+        let home = Home::init(&path, None).unwrap().under(passphrase("of another home"));
+        home.create_key("alice").unwrap();
+        assert!(!Home::is_sealed(&path));
+        let mut home = home.under(None);
+        home.rewrite_keys(passphrase("right\r\n")).unwrap();
+        // One that was typed wrong makes no key that the home then cannot open.
+        for wrong in [None, passphrase("rihgt")] {
+            let home = Home::open(&path).unwrap().under(wrong);
+            assert!(home.create_key("bob").is_err() && !home.has_key("bob").unwrap());
+        }
+        Home::open(&path).unwrap().under(passphrase("right")).create_key("bob").unwrap();
+    }
+
+    #[test]
+    fn keys_are_replaced_by_one_command_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("home");
+        let mut home = Home::init(&path, None).unwrap();
+        fs::write(path.join("keys/.tmp-left"), "half a key").unwrap();
+        let lock = home.lock_keys().unwrap();
+        let other = File::options().write(true).open(path.join("keys/.lock")).unwrap();
+        assert!(other.try_lock().is_err());
+        drop(lock);
+        home.rewrite_keys(Some(Passphrase::new("one".to_owned()).unwrap())).unwrap();
+        assert!(other.try_lock().is_ok(), "and it is free again");
+        assert!(!path.join("keys/.tmp-left").exists());
     }
 
     #[cfg(unix)]

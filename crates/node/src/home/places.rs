@@ -160,7 +160,8 @@ fn absolute(path: &Path) -> Result<std::path::PathBuf> {
     std::path::absolute(path).map_err(|e| NodeError::file(path, &e))
 }
 
-/// Copies the files of a folder that are not there yet with the same bytes; a folder that is absent has none.
+/// Copies the files of a folder that are not there yet with the same bytes, but for locks and what was not finished; a folder that is
+/// absent has none.
 fn copy_files(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).map_err(|e| NodeError::file(to, &e))?;
     let Ok(entries) = fs::read_dir(from) else { return Ok(()) };
@@ -169,9 +170,13 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
         let (path, copy) = (entry.path(), to.join(entry.file_name()));
         if path.is_dir() {
             copy_files(&path, &copy)?;
-        } else if path != copy && fs::read(&copy).ok() != fs::read(&path).ok() {
+        } else if !is_hidden(&path) && path != copy && fs::read(&copy).ok() != fs::read(&path).ok() {
             fs::copy(&path, &copy).map_err(|e| NodeError::file(&copy, &e))?;
         }
     }
     Ok(())
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }

@@ -35,10 +35,11 @@ const SEALED: usize = 32 + 16;
 pub struct Passphrase(Arc<Zeroizing<String>>);
 
 impl Passphrase {
-    /// A passphrase; the line feed at the end of a file is none of it, and there must be something.
+    /// A passphrase; the end of a line is none of it, and there must be something.
     pub fn new(text: String) -> Result<Self> {
         let text = Zeroizing::new(text);
         let line = text.strip_suffix('\n').unwrap_or(&text);
+        let line = line.strip_suffix('\r').unwrap_or(line);
         match line.is_empty() {
             true => Err(NodeError::invalid("the passphrase is empty")),
             false => Ok(Self(Arc::new(Zeroizing::new(line.to_owned())))),
