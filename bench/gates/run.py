@@ -272,7 +272,7 @@ def volumes():
 
 def plot(found):
     """Left: what passes, by kind of record, in parts per thousand; right: microseconds a record. Both against the records."""
-    width, height, top, bottom = 760, 300, 40, 46
+    width, height, top, bottom = 775, 300, 40, 46
     sizes = sorted({r["records"] for r in found})
     colours = {"garbage admitted": "#c33", "clean held": "#37a", "clean rejected": "#0a5", "us a record": "#555"}
     garbage = [kind for kind in KINDS if kind not in ("clean", "wrong_label")]
@@ -292,7 +292,7 @@ def plot(found):
     out.append(f'<rect width="{width}" height="{height}" fill="white"/>')
     label = lambda x, y, words, anchor="middle", fill="#000": out.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{words}</text>')
     label(width / 2, 20, title)
-    for left, right, names in ((50, 430, list(series)[:3]), (500, width - 20, ["us a record"])):
+    for left, right, names in ((50, 430, list(series)[:3]), (500, width - 35, ["us a record"])):
         most = max(series[name](r) for name in names for r in found)
         step = 10 ** math.floor(math.log10(most))
         most = math.ceil(most / step) * step
