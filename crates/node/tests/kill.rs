@@ -2,7 +2,8 @@
 //!
 //! The test runs itself as a child that works on a home step by step, and says what it finished. The parent kills
 //! it, opens the home as anyone would after a crash, and holds the log against everything that was ever said.
-//! `ASSAY_SEED` repeats a run (but for the moments of the kills), `ASSAY_KILLS` sets how many there are.
+//! `ASSAY_SEED` repeats a run (but for the moments of the kills), `ASSAY_KILLS` sets how many there are; after 50 a new home
+//! begins, of the next seed.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
@@ -31,6 +32,8 @@ use small::{below, draw};
 
 /// Accounts that steps act for.
 const ACTORS: u64 = 5;
+/// Kills of one home: every check reads its whole log.
+const KILLS_MAX: u64 = 50;
 /// Steps that the child may finish before it is killed.
 const STEPS_MAX: u64 = 10;
 /// The kill comes within this time of the last awaited step: longer than most steps take.
@@ -57,6 +60,16 @@ fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
     }
     let kills = number("ASSAY_KILLS").unwrap_or(50);
     println!("ASSAY_SEED={seed} ASSAY_KILLS={kills}");
+    let (mut steps, mut between) = (0, 0);
+    for first in (0..kills).step_by(KILLS_MAX as usize) {
+        let done = trial(seed.wrapping_add(first / KILLS_MAX), KILLS_MAX.min(kills - first));
+        (steps, between) = (steps + done.next, between + done.between);
+    }
+    println!("{steps} steps; {between} of {kills} kills came between the commit and its publication");
+}
+
+/// Kills one home again and again.
+fn trial(seed: u64, kills: u64) -> Trial {
     let dir = tempfile::tempdir().unwrap();
     let (path, net) = small::world(dir.path(), seed);
     let mut trial = Trial { seed, net, path, next: 0, heads: BTreeMap::new(), said: Vec::new(), between: 0 };
@@ -69,8 +82,7 @@ fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
             trial.check(kill);
         }
     }
-    let Trial { next, between, .. } = trial;
-    println!("{next} steps; {between} of {kills} kills came between the commit and its publication");
+    trial
 }
 
 fn number(name: &str) -> Option<u64> {
