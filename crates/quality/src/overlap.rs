@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 use crate::chance::{Chance, Passage, Scale, Seen, same_content, score};
 use crate::config::{Degree, GateConfig, LabelRule};
 use crate::near::NearIndex;
-use crate::normalise::{ContentKey, normalise};
+use crate::normalise::ContentKey;
 use crate::passages::Passages;
 use crate::record::RecordView;
 use crate::rows::{RowIndex, RowScale};
@@ -61,9 +61,9 @@ impl BenchmarkIndex {
         let items: Vec<RecordView<'a>> = items.into_iter().collect();
         let scale = RowScale::learn(items.iter().map(|item| item.numbers).filter(|row| !row.is_empty()));
         let rows = RowIndex::new(Some(scale.clone()), config.rows.hold_distance, config.rows.columns_min);
-        let texts: Vec<Option<String>> = items.par_iter().map(|item| item.text.map(normalise)).collect();
-        let normals: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
-        let topic = Topic::learn(&normals);
+        let sketches: Vec<Option<Sketch>> =
+            items.par_iter().map(|item| item.normal_form().map(Sketch::new)).collect();
+        let topic = Topic::learn(&sketches.iter().flatten().map(Sketch::normal).collect::<Vec<_>>());
         let mut index = BenchmarkIndex {
             keys: FxHashSet::default(),
             texts: NearIndex::new(),
@@ -76,8 +76,6 @@ impl BenchmarkIndex {
             ratios: Chance::learn(&[], Passage::default(), 0).ratios(0, &Seen::default()),
             topic,
         };
-        let sketches: Vec<Option<Sketch>> =
-            texts.par_iter().map(|text| text.clone().map(Sketch::new)).collect();
         items.iter().zip(&sketches).for_each(|(item, sketch)| index.insert(item, sketch.as_ref()));
         let sketches: Vec<Sketch> = sketches.into_iter().flatten().collect();
         let all =

@@ -8,10 +8,9 @@ use rustc_hash::FxHashMap;
 use crate::chance::{Seen, same_content, score};
 use crate::config::{ConfigError, Degree, GateConfig};
 use crate::cost::{Clock, Costs, Stage, Watch};
-use crate::joined::unjoined;
 use crate::near::{MakeStore, NearIndex, TextStoreError};
 use crate::neighbours::NeighbourIndex;
-use crate::normalise::{ContentKey, normalise};
+use crate::normalise::ContentKey;
 use crate::numbered::Numbered;
 use crate::overlap::{BenchmarkIndex, Overlap, row_ratio, soften};
 use crate::passages::Passages;
@@ -114,7 +113,7 @@ impl Gates {
             RowIndex::new(benchmark.scale().cloned(), config.rows.hold_distance, config.rows.columns_min);
         let texts: Vec<&str> = sealed.iter().filter_map(|record| record.text).collect();
         let text = TextGate::new(&config.text, &texts);
-        let neighbours = (config.neighbours.hold_cosine > 0.0).then(|| counted(&texts));
+        let neighbours = (config.neighbours.hold_cosine > 0.0).then(|| counted(sealed));
         Ok(Gates {
             config,
             text,
@@ -566,16 +565,14 @@ impl Likenesses {
 }
 
 /// An index without texts that knows the words of the benchmark.
-fn counted(items: &[&str]) -> NeighbourIndex {
+fn counted(items: &[RecordView<'_>]) -> NeighbourIndex {
     let mut index = NeighbourIndex::default();
-    items.iter().for_each(|item| index.count(&Sketch::new(normalise(item))));
+    items.iter().filter_map(RecordView::normal_form).for_each(|item| index.count(&Sketch::new(item)));
     index
 }
 
 fn content(record: &RecordView<'_>) -> (ContentKey, Option<Sketch>) {
-    // A blank text beside a row is no text.
-    let normal = record.text.map(|text| normalise(&unjoined(text)));
-    let normal = normal.filter(|text| !text.is_empty() || record.numbers.is_empty());
+    let normal = record.normal_form();
     let key = ContentKey::new(normal.as_deref(), record.numbers);
     (key, normal.map(Sketch::new))
 }

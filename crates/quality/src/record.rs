@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::joined::unjoined;
+use crate::normalise::normalise;
 use crate::provenance::Claims;
 
 /// A borrowed record: its content, its label, and a key of its sender.
@@ -31,6 +33,12 @@ impl<'a> RecordView<'a> {
     /// A numeric record.
     pub fn row(numbers: &'a [f64], label: &'a str) -> Self {
         Self { numbers, label: Some(label), ..Self::default() }
+    }
+
+    /// The text as it is compared, of records and of items of the benchmark; a blank one beside a row is none.
+    pub(crate) fn normal_form(&self) -> Option<String> {
+        let normal = self.text.map(|text| normalise(&unjoined(text)));
+        normal.filter(|text| !text.is_empty() || self.numbers.is_empty())
     }
 
     /// The same record with the key of its sender.

@@ -193,6 +193,25 @@ fn leaks_are_found_exact_edited_and_embedded_and_never_named() {
     }
 }
 
+/// Items take the same form as records: joined words, and a blank text beside a row.
+#[test]
+fn items_of_unusual_form_are_leaks_when_they_are_sent() {
+    let row: Vec<f64> = (0..20).map(f64::from).collect();
+    let blank = RecordView { text: Some(" "), ..RecordView::row(&row, "a") };
+    let joined = "WhereCanFindTheSealedQuestion";
+    let sealed = [RecordView::text(joined, "a"), blank];
+    let mut gates = Gates::new(GateConfig::default(), &sealed).unwrap();
+    for record in [
+        sealed[0],
+        RecordView::text("where can find the sealed question", "a"),
+        blank,
+        RecordView::row(&row, "a"),
+    ] {
+        let findings = gates.check_batch(&[record]);
+        assert_eq!(findings[0].verdict, Verdict::Reject(Reason::BenchmarkOverlap), "{record:?}");
+    }
+}
+
 #[test]
 fn rows_are_judged_by_exact_and_near_and_mixed_records_by_both() {
     let mut maker = Maker(5);
