@@ -1,5 +1,5 @@
 //! Near duplicates among millions of texts, one at a time, on one thread:
-//! `cargo run --release -p assay-store --example near_volume -- FILE [TEXTS] [WORDS] [FOLDER] [MIB]`.
+//! `cargo run --release -p assay-node --example near_volume -- FILE [TEXTS] [WORDS] [FOLDER] [MIB]`.
 //!
 //! The index is in memory, or in so many MiB of it (256) and in files on the disk of FOLDER.
 //!
@@ -11,12 +11,13 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::sync::Arc;
 
-use assay_quality::{NearIndex, Sketch, TextStore, TextStoreError, normalise};
-use assay_store::{ScratchFile, StoreError};
+use assay_quality::{NearIndex, Sketch, normalise};
 use rustix::time::{ClockId, clock_gettime};
+
+/// The files of a node.
+#[path = "../src/gate/scratch.rs"]
+mod scratch;
 
 const KINDS: [&str; 6] = ["exact", "norm", "e05", "e15", "e30", "half"];
 const HALF: usize = 5;
@@ -27,8 +28,6 @@ const BATCH: u64 = 4096;
 
 /// MiB of memory of an index with a folder, as a node's.
 const MEMORY: u64 = 256;
-/// Bytes that wait in memory until they are written.
-const BUFFER: usize = 1 << 16;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -161,27 +160,6 @@ fn copy_of(id: u64) -> Option<(usize, u64)> {
     }
 }
 
-/// Texts in a file.
-struct Spilled(ScratchFile);
-
-impl TextStore for Spilled {
-    fn append(&mut self, bytes: &[u8]) -> Result<(), TextStoreError> {
-        self.0.append(bytes).map_err(failed)
-    }
-
-    fn read(&self, at: u64, into: &mut [u8]) -> Result<(), TextStoreError> {
-        self.0.read(at, into).map_err(failed)
-    }
-
-    fn erase(&mut self, at: u64, bytes: u64) -> Result<(), TextStoreError> {
-        self.0.erase(at, bytes).map_err(failed)
-    }
-}
-
-fn failed(error: StoreError) -> TextStoreError {
-    TextStoreError(error.to_string())
-}
-
 /// What was found so far.
 #[derive(Default)]
 struct Found {
@@ -240,11 +218,7 @@ fn main() -> Result<(), Failure> {
     println!("{} words in {made_of:.0} MB to make texts of", language.words.len());
     let mut index = match options.get(3) {
         Some(folder) => {
-            let folder = PathBuf::from(folder);
-            let make = move || -> Result<Box<dyn TextStore>, TextStoreError> {
-                Ok(Box::new(Spilled(ScratchFile::new(&folder, BUFFER).map_err(failed)?)))
-            };
-            NearIndex::bounded((number(4, MEMORY)? as usize) << 20, Arc::new(make))
+            NearIndex::bounded((number(4, MEMORY)? as usize) << 20, scratch::files_in(folder.into()))
         }
         None => NearIndex::new(),
     };
