@@ -70,7 +70,7 @@ impl Node {
         }
         let commitments: Vec<Digest> = private.iter().map(|p| Digest(p.commitment)).collect();
         let root = commit::root(&commitments);
-        private.iter_mut().for_each(|p| p.group = group(&root));
+        private.iter_mut().for_each(|p| p.group = record_group(&root));
         self.vault.put_batch(&private)?;
         let table = self.put_commitments(&commitments)?;
         let records = private.len() as u32;
@@ -81,6 +81,12 @@ impl Node {
             salt: hex::encode(p.salt),
         };
         Ok(Contributed { seq, openings: private.into_iter().map(opening).collect() })
+    }
+
+    /// Stores the records of a contribution that its author signs elsewhere: content comes before the command that commits to it.
+    /// Each lies in the group of the commitments' root, see [`record_group`].
+    pub fn keep_records(&mut self, records: &[PrivateRecord]) -> Result<()> {
+        Ok(self.vault.put_batch(records)?)
     }
 
     fn put_commitments(&self, commitments: &[Digest]) -> Result<TableRef> {
@@ -110,7 +116,7 @@ impl Node {
             return Err(NodeError::not_found(format!("no record {index} in {contribution}")));
         }
         self.require_there(net, contribution)?;
-        let found = self.vault.reader().at(group(&offered.root), index)?;
+        let found = self.vault.reader().at(record_group(&offered.root), index)?;
         let found = found.ok_or_else(|| {
             NodeError::unavailable(format!(
                 "record {index} of contribution {contribution} is not in the vault"
@@ -134,7 +140,7 @@ impl Node {
     pub(crate) fn records_of(&self, net: &DatanetId, seq: u64) -> Result<Vec<PrivateRecord>> {
         self.require_there(net, seq)?;
         let contribution = self.contribution(net, seq)?;
-        let (group, count) = (group(&contribution.root), contribution.records as usize);
+        let (group, count) = (record_group(&contribution.root), contribution.records as usize);
         let mut records: Vec<PrivateRecord> = Vec::with_capacity(count);
         while records.len() < count {
             let page = self.vault.reader().group(group, records.len() as u32)?;
@@ -150,7 +156,7 @@ impl Node {
 }
 
 /// Where the vault keeps the records of a contribution: by its root, which is known before its place in the log.
-pub(crate) fn group(root: &Digest) -> u64 {
+pub fn record_group(root: &Digest) -> u64 {
     let (head, _) = root.0.split_at(8);
     u64::from_be_bytes(head.try_into().unwrap_or_default()) >> 1
 }

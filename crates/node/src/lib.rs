@@ -42,7 +42,7 @@ pub use audit::AUDIT;
 pub use backup::{Restored, backup, restore};
 pub use compare::{Compared, View, compare, key_at};
 pub use contents::Contents;
-pub use contribute::Contributed;
+pub use contribute::{Contributed, record_group};
 pub use copy::{Copied, copy};
 pub use error::{Kind, NodeError, Result};
 pub use fit::{Answers, Fitted};

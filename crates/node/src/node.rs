@@ -276,8 +276,11 @@ impl Node {
         if self.waiting {
             self.publish()?;
         }
-        let answers = self.commit(batch);
+        let mut answers = self.commit(batch);
         self.failed = answers.is_err() && !self.waiting;
+        if let Ok(answers) = &mut answers {
+            self.erase_before_answering(batch, answers);
+        }
         answers
     }
 

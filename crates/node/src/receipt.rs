@@ -7,6 +7,7 @@ use assay_ledger::command::{Command, Signed};
 use assay_ledger::commit::{Content, Salt};
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::{AccountId, DatanetId, Digest, Nonce};
+use assay_store::files::write_secret;
 use assay_tlog::{Checkpoint, Trusted, leaf_hash, open_checkpoint, verify_inclusion};
 use serde::{Deserialize, Serialize};
 
@@ -268,9 +269,18 @@ impl Receipt {
 
     /// Writes a new file that only its owner can read: salts open commitments.
     pub fn save(&self, path: &Path) -> Result<()> {
+        write_new(path, &self.text()?, 0o600)
+    }
+
+    /// Writes it in place of the one that is there: after a crash there is one or the other.
+    pub(crate) fn replace(&self, path: &Path) -> Result<()> {
+        Ok(write_secret(path, &self.text()?)?)
+    }
+
+    fn text(&self) -> Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        write_new(path, &text, 0o600)
+        Ok(text)
     }
 
     /// Checks, offline, that the entry is in a log that `trust` accepts, and of the place that is asked for.

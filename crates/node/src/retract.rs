@@ -5,14 +5,14 @@
 use std::fs;
 
 use assay_ledger::codec;
-use assay_ledger::command::Command;
+use assay_ledger::command::{Command, Signed};
 use assay_ledger::ids::{AccountId, Code, DatanetId};
 use ed25519_dalek::SigningKey;
 use serde::Serialize;
 
-use crate::contribute::group;
+use crate::contribute::record_group;
 use crate::error::{NodeError, Result};
-use crate::node::Node;
+use crate::node::{Checked, Node};
 use crate::receipt::Receipt;
 
 /// What taking a contribution back meant.
@@ -48,10 +48,23 @@ impl Node {
         let (author, records) = (offered.author.clone(), u64::from(offered.records));
         let (passed, before) = (u64::from(offered.passed()), self.datanet(net)?.serving());
         let entry = self.act(key, Command::Retract { datanet: net.clone(), contribution, reason })?;
-        self.erase_withdrawn()?;
         let serving = self.datanet(net)?.serving();
         let stopped = before.filter(|model| serving != Some(*model));
         Ok(Retracted { entry, contribution, author, records, passed, stopped, serving })
+    }
+
+    /// Whoever takes records back is answered when they are erased, whichever way the command came. Where that fails the
+    /// command stands, and the same one again erases them.
+    pub(crate) fn erase_before_answering(&mut self, batch: &[Checked], answers: &mut [Result<u64>]) {
+        let takes_back = |signed: &Signed| matches!(signed.intent.command, Command::Retract { .. });
+        let answered = batch.iter().zip(answers).map(|(checked, answer)| (&checked.signed, answer));
+        let mut taken = answered.filter(|(signed, answer)| takes_back(signed) && answer.is_ok()).peekable();
+        if taken.peek().is_none() {
+            return;
+        }
+        if let Err(error) = self.erase_withdrawn() {
+            taken.for_each(|(_, answer)| *answer = Err(error.clone()));
+        }
     }
 
     /// Erases what was taken back and is still here.
@@ -63,7 +76,7 @@ impl Node {
             let found = commitments.len();
             for contribution in datanet.withdrawn.keys() {
                 let Some(offered) = datanet.contributions.get(contribution) else { continue };
-                let kept = self.kept(group(&offered.root))?;
+                let kept = self.kept(record_group(&offered.root))?;
                 if !kept.is_empty() {
                     opened.push(*contribution);
                     commitments.extend(kept);
@@ -111,12 +124,12 @@ impl Node {
         }
         for path in files(&receipts)? {
             let bytes = fs::read(&path).map_err(|e| NodeError::file(&path, &e))?;
-            let Ok(receipt) = Receipt::parse(&bytes) else { continue };
+            let Ok(mut receipt) = Receipt::parse(&bytes) else { continue };
             let ours = receipt.origin == self.home().origin() && !receipt.openings.is_empty();
             let Ok(seq) = codec::decode(receipt.entry.as_bytes()).map(|event| event.seq) else { continue };
             if ours && contributions.contains(&seq) {
-                fs::remove_file(&path).map_err(|e| NodeError::file(&path, &e))?;
-                self.receipt(seq, Vec::new())?.save(&path)?;
+                receipt.openings.clear();
+                receipt.replace(&path)?;
             }
         }
         Ok(())

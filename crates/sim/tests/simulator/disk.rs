@@ -19,6 +19,17 @@ pub(crate) struct Content {
     image: Option<(Vec<u8>, StateImage)>,
 }
 
+impl Content {
+    /// Everything that is in it, one after the other, but for the image, which is made of it.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.entries.iter().for_each(|(_, entry)| bytes.extend_from_slice(entry));
+        self.keys.keys().for_each(|key| bytes.extend_from_slice(key));
+        self.checkpoint.iter().for_each(|checkpoint| bytes.extend_from_slice(&checkpoint.note));
+        bytes
+    }
+}
+
 /// Which writes are answered before they are durable: the bug that the simulator must find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Careless {

@@ -20,6 +20,7 @@ use object_store::path::Path;
 use crate::disk::Disk;
 use crate::machine::{Broken, require};
 use crate::objects::Bucket;
+use crate::withdrawn::Passed;
 
 /// An observer of one log.
 pub(crate) struct Seen {
@@ -36,6 +37,7 @@ pub(crate) struct Seen {
     holds: BTreeMap<u64, (Option<u64>, AccountId)>,
     /// Prices that were taken back by those who had asked.
     pub(crate) taken_back: u64,
+    passed: Passed,
     /// The newest head that was public.
     pub(crate) head: Option<Checkpoint>,
 }
@@ -52,6 +54,7 @@ impl Seen {
             commands: BTreeMap::new(),
             holds: BTreeMap::new(),
             taken_back: 0,
+            passed: Passed::default(),
             head: None,
         }
     }
@@ -89,6 +92,7 @@ impl Seen {
         self.roots.push(self.frontier.root());
         if let Cause::Command(signed) = event.cause {
             self.hold(event.seq, event.t, &signed)?;
+            self.passed.note(event.seq, &signed, self.replay.state())?;
             self.commands.insert(event.seq, *signed);
         }
         Ok(())

@@ -11,6 +11,7 @@ use assay_ledger::state::State;
 use ed25519_dalek::SigningKey;
 
 use crate::machine::Dice;
+use crate::withdrawn::Batch;
 
 pub(crate) const ORIGIN: &str = "example.org/simulated";
 /// Who founded the log; 1 to `ACTORS` are anyone.
@@ -24,6 +25,8 @@ pub(crate) struct Wish {
     pub(crate) actor: u8,
     pub(crate) command: Command,
     pub(crate) files: Vec<(Vec<u8>, &'static str)>,
+    /// Records that must be kept before.
+    pub(crate) batch: Option<Batch>,
 }
 
 pub(crate) fn key(actor: u8) -> SigningKey {
@@ -88,7 +91,7 @@ pub(crate) fn wish(dice: &mut Dice, state: &State, serial: u64) -> Option<Wish> 
 }
 
 fn plain(actor: u8, command: Command) -> Option<Wish> {
-    Some(Wish { actor, command, files: Vec::new() })
+    Some(Wish { actor, command, files: Vec::new(), batch: None })
 }
 
 fn create(datanet: DatanetId, dice: &mut Dice) -> Command {
@@ -136,6 +139,9 @@ struct Stage<'a> {
 impl Stage<'_> {
     fn wish(self) -> Option<Wish> {
         let datanet = self.id.clone();
+        if self.dice.one_in(20) {
+            return self.retract();
+        }
         match self.dice.below(24) {
             0..=3 => self.contribute(),
             4..=6 => self.gate(),
@@ -192,18 +198,25 @@ impl Stage<'_> {
     }
 
     fn filed(&self, actor: u8, command: Command, extension: &'static str) -> Option<Wish> {
-        Some(Wish { actor, command, files: vec![(self.file(), extension)] })
+        Some(Wish { actor, command, files: vec![(self.file(), extension)], batch: None })
     }
 
     fn contribute(self) -> Option<Wish> {
         let records = 1 + self.dice.below(8) as u32;
-        let file = self.file();
-        let (root, table) = (Digest::of(&file), table(&file, records.into()));
-        self.filed(
-            self.actor,
-            Command::Contribute { datanet: self.id.clone(), records, root, table },
-            PARQUET,
-        )
+        let (batch, table) =
+            (Batch::new(&self.id, self.serial, records), table(&self.file(), records.into()));
+        let command = Command::Contribute { datanet: self.id.clone(), records, root: batch.root, table };
+        let wish = self.filed(self.actor, command, PARQUET)?;
+        Some(Wish { batch: Some(batch), ..wish })
+    }
+
+    /// Its author, the operator, or anyone wants a contribution to be gone, which may be gone already.
+    fn retract(self) -> Option<Wish> {
+        let (&contribution, offered) = self.dice.pick(&self.net.contributions)?;
+        let author = actor_of(&offered.author);
+        let actor = self.dice.pick([author, author, OPERATOR, self.actor])?;
+        let (datanet, reason) = (self.id, "asked".parse().unwrap());
+        plain(actor, Command::Retract { datanet, contribution, reason })
     }
 
     /// Some records are held, some rejected, the others pass.
@@ -283,7 +296,7 @@ impl Stage<'_> {
         };
         // The recipe, and the values of the records, which the settlement may show.
         let files = vec![(file.clone(), "json"), (file, PARQUET)];
-        Some(Wish { actor: OPERATOR, command, files })
+        Some(Wish { actor: OPERATOR, command, files, batch: None })
     }
 
     fn answer(self) -> Option<Wish> {

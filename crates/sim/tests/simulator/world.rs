@@ -15,12 +15,14 @@ use assay_node::{Ground, Home, Kind, LOG, Node, NodeError, OPERATOR as OPERATOR_
 use assay_store::{EventStore, PublicFiles, TableStore, Vault};
 use assay_tlog::SignerKey;
 use ed25519_dalek::SigningKey;
+use object_store::path::Path;
 
-use crate::disk::{Careless, Disk};
+use crate::disk::{Careless, Content, Disk};
 use crate::machine::{Broken, Dice, Inner, Machine, Met, require};
 use crate::objects::{Bucket, Owner};
 use crate::seen::Seen;
 use crate::wishes::{self, OPERATOR, ORIGIN, Wish, wish};
+use crate::withdrawn::{Authors, Batch, files_below};
 
 /// The first of January 2026.
 const BEGIN_MS: u64 = 1_767_225_600_000;
@@ -36,6 +38,8 @@ struct Sent {
     signed: Signed,
     /// Files that are not yet stored.
     files: Vec<(Vec<u8>, &'static str)>,
+    /// Records of a contribution, and whether they are kept.
+    batch: Option<(Batch, bool)>,
     /// Its place, once somebody was told.
     answer: Option<u64>,
 }
@@ -50,6 +54,7 @@ pub(crate) struct World {
     node: Option<Node>,
     pub(crate) seen: Seen,
     sent: Vec<Sent>,
+    authors: Authors,
     serial: u64,
     /// Keys that accounts may have after their first.
     keys: BTreeMap<PublicKey, SigningKey>,
@@ -75,6 +80,7 @@ impl World {
             node: None,
             seen: Seen::new(ORIGIN, log_key.verifier().clone()),
             sent: Vec::new(),
+            authors: Authors::default(),
             serial: 0,
             keys: BTreeMap::new(),
             full_for: 0,
@@ -84,7 +90,7 @@ impl World {
         };
         let key = PublicKey::from(&wishes::key(OPERATOR));
         let found = Command::Found { key, log_key: log_key.verifier().to_string() };
-        world.send(Wish { actor: OPERATOR, command: found, files: Vec::new() });
+        world.send(Wish { actor: OPERATOR, command: found, files: Vec::new(), batch: None });
         world.start()?;
         world.submit(&[0])?;
         world.disk.settle();
@@ -118,6 +124,10 @@ impl World {
         self.start()?;
         self.deliver_all()?;
         self.check_node()?;
+        let stored = self.stored();
+        if let Some(node) = &self.node {
+            self.authors.finish(node, &stored)?;
+        }
         self.seen.stranger(&self.public)?;
         let state = self.seen.replay.state();
         let inner = self.machine.inner();
@@ -127,6 +137,7 @@ impl World {
             crashes: inner.crashes,
             remade: self.remade,
             taken_back: self.seen.taken_back,
+            withdrawn: self.authors.gone(),
             rekeyed: (0..=wishes::ACTORS).filter(|actor| is_rekeyed(state, *actor)).count() as u64,
             simulated_ms: state.t() - BEGIN_MS,
             met: inner.met.clone(),
@@ -158,7 +169,8 @@ impl World {
         self.keys.insert(PublicKey::from(&fresh), fresh);
         self.serial += 1;
         let signed = self.sign(wish.actor, nonce, wish.command);
-        self.sent.push(Sent { signed, files: wish.files, answer: None });
+        let batch = wish.batch.map(|batch| (batch, false));
+        self.sent.push(Sent { signed, files: wish.files, batch, answer: None });
     }
 
     /// Signs with the key that must sign by what was seen so far, or with the actor's first one.
@@ -219,13 +231,14 @@ impl World {
     fn submit(&mut self, batch: &[usize]) -> Result<(), Broken> {
         let mut ready = Vec::new();
         for &at in batch {
-            if self.store_files(at) {
+            if self.store_files(at) && self.keep_records(at)? {
                 ready.push(at);
             }
         }
         let commands = ready.iter().map(|at| self.sent[*at].signed.clone()).collect();
         for (at, answer) in ready.into_iter().zip(self.ask(commands)?) {
-            let Sent { signed, answer: before, .. } = &mut self.sent[at];
+            let Sent { signed, batch, answer: before, .. } = &mut self.sent[at];
+            let first = before.is_none();
             match (answer, *before) {
                 (Ok(seq), None) => *before = Some(seq),
                 (Ok(seq), Some(first)) => {
@@ -236,8 +249,16 @@ impl World {
                 }
                 (Err(_), _) => continue,
             }
-            let (signed, seq) = (signed.clone(), before.unwrap_or_default());
-            self.seen.acknowledged(&signed, seq)?;
+            let seq = before.unwrap_or_default();
+            self.seen.acknowledged(signed, seq)?;
+            if let (Some(node), Some((batch, _)), Some(net)) =
+                (&self.node, batch, signed.intent.command.datanet())
+                && first
+            {
+                let calm = std::mem::replace(&mut self.machine.inner().calm, true);
+                self.authors.answered(node, net, seq, batch)?;
+                self.machine.inner().calm = calm;
+            }
         }
         Ok(())
     }
@@ -265,6 +286,29 @@ impl World {
         let files = &mut self.sent[at].files;
         files.retain(|(bytes, extension)| store.put(bytes.clone(), extension).is_err());
         files.is_empty()
+    }
+
+    /// Hands the node the records that a command commits to, as their author does before it. Nothing goes wrong in the vault.
+    fn keep_records(&mut self, at: usize) -> Result<bool, Broken> {
+        let Some((batch, kept)) = &mut self.sent[at].batch else { return Ok(true) };
+        let Some(node) = &mut self.node else { return Ok(false) };
+        if !*kept {
+            node.keep_records(&batch.records).map_err(|error| Broken(error.to_string()))?;
+            *kept = true;
+        }
+        Ok(true)
+    }
+
+    /// The names and bytes of everything that is stored anywhere.
+    fn stored(&self) -> Vec<(String, Vec<u8>)> {
+        let mut found = Vec::new();
+        files_below(self.dir.path(), &mut found);
+        for bucket in [&self.tables, &self.public] {
+            let whole = |path: Path| Some((path.to_string(), bucket.get(&path)?.to_vec()));
+            found.extend(bucket.paths().into_iter().filter_map(whole));
+        }
+        found.push(("the log".to_owned(), self.disk.look(Content::bytes)));
+        found
     }
 
     /// The node's answers; none if it died or gave up, and then it has to be started again.
@@ -392,6 +436,10 @@ impl World {
         require(node.state() == self.seen.replay.state(), || "the state is not that of the log".to_owned())?;
         let shown = self.seen.head.as_ref().map_or(0, |head| head.size);
         require(shown == self.seen.size(), || format!("{shown} of {} entries are public", self.seen.size()))?;
+        let gone = self.authors.newly_gone(node);
+        if !gone.is_empty() {
+            self.authors.look(node, &gone, &self.stored())?;
+        }
         let seq = self.dice.below(shown);
         let event = self.disk.look(|content| codec::decode(&content.entries[seq as usize].1));
         let event = event.map_err(|error| Broken(error.to_string()))?;
@@ -431,7 +479,9 @@ fn intent(actor: u8, nonce: Nonce, command: Command) -> Intent {
 fn home_with_keys() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("assay.toml"), format!("origin = {ORIGIN:?}\n")).unwrap();
-    fs::create_dir(dir.path().join("keys")).unwrap();
+    for folder in ["keys", "receipts"] {
+        fs::create_dir(dir.path().join(folder)).unwrap();
+    }
     for (name, seed) in [(OPERATOR_KEY, wishes::key(OPERATOR).to_bytes()), (LOG, LOG_SEED)] {
         fs::write(dir.path().join(format!("keys/{name}.key")), hex::encode(seed)).unwrap();
     }
@@ -447,6 +497,8 @@ pub(crate) struct Outcome {
     pub(crate) remade: u64,
     /// Prices that were taken back when their hold had expired.
     pub(crate) taken_back: u64,
+    /// Contributions that were taken back and found to be nowhere.
+    pub(crate) withdrawn: u64,
     /// Accounts whose key was replaced.
     pub(crate) rekeyed: u64,
     pub(crate) simulated_ms: u64,
