@@ -26,6 +26,12 @@ pub fn decide_verified(state: &State, t: u64, signed: &Signed) -> Result<Vec<Eve
     Ok(events(state.size, t, signed, follow_verified(state, t, signed)?.outcomes))
 }
 
+/// [`decide`] for a command of which [`crate::signatures::verified`] has found whether it is signed with the key of [`signer`].
+pub fn decide_checked(state: &State, t: u64, signed: &Signed, holds: bool) -> Result<Vec<Event>, Refusal> {
+    let checked = |_: &Digest, _: &PublicKey| holds;
+    Ok(events(state.size, t, signed, follow_if(state, t, signed, checked)?.outcomes))
+}
+
 /// What follows from a command.
 pub(crate) struct Decided {
     /// One for each event; never none.
@@ -36,12 +42,22 @@ pub(crate) struct Decided {
 
 /// [`decide`] without the events.
 pub(crate) fn follow(state: &State, t: u64, signed: &Signed) -> Result<Decided, Refusal> {
+    follow_if(state, t, signed, |digest, key| signed.verify_digest(digest, key))
+}
+
+/// What follows if the signature `holds`, of an intent of this digest with this key.
+fn follow_if(
+    state: &State,
+    t: u64,
+    signed: &Signed,
+    holds: impl FnOnce(&Digest, &PublicKey) -> bool,
+) -> Result<Decided, Refusal> {
     let key = signer(state, signed)?;
     let bytes = signed.intent.written()?;
     let (Intent { actor, nonce, .. }, digest) = (&signed.intent, Digest::of(&bytes));
     // What was accepted once gets its first answer, also when the key that signed it was replaced since.
     let known = || state.accepted(actor, nonce).is_some_and(|accepted| accepted.intent == digest);
-    require(signed.verify_digest(&digest, &key) || known(), || Refusal::Signature { actor: actor.clone() })?;
+    require(holds(&digest, &key) || known(), || Refusal::Signature { actor: actor.clone() })?;
     follow_written(state, t, signed, bytes.len(), digest)
 }
 

@@ -28,6 +28,7 @@ mod retract;
 mod review;
 mod serve;
 mod settle;
+mod signatures;
 mod snapshot;
 pub mod task;
 mod train;

@@ -9,21 +9,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use assay_ledger::codec;
 use assay_ledger::command::{Command, Intent, Signed};
 use assay_ledger::datanet::Datanet;
-use assay_ledger::decide::{decide, decide_verified, signer};
+use assay_ledger::decide::{decide_checked, signer};
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::{AccountId, DatanetId, Nonce, PublicKey};
 use assay_ledger::refusal::Refusal;
-use assay_ledger::signatures::verified;
 use assay_ledger::state::State;
 use assay_store::events::IMAGE_BYTES_MAX;
 use assay_store::{AppendError, EventStore, NewEntry, PublicFiles, StoredCheckpoint, TableStore, Vault};
 use assay_tlog::{Checkpoint, SignerKey};
 use ed25519_dalek::SigningKey;
-use rayon::prelude::*;
 
 use crate::error::{NodeError, Result};
 use crate::home::{Home, LOG, OPERATOR, random};
 use crate::publish::Edge;
+use crate::signatures::{Checked, Found, holds, look_together};
 use crate::witnesses::Quorum;
 
 /// Name of the signed tree head among the public files.
@@ -38,10 +37,6 @@ pub(crate) const CONFLICTS_MAX: usize = 50;
 const IMAGE_EVERY: u64 = 2_000;
 /// One new image for so much of what the last one holds, so that images cost a constant share of the work.
 const IMAGE_SHARE: u64 = 4;
-/// Commands from which on a batch is worth a second thread.
-const THREADED_BATCH: usize = 8;
-/// Signatures that a thread checks together.
-pub(crate) const CHECKED_AT_ONCE: usize = 64;
 /// How hard an image is compressed: quickly.
 const IMAGE_LEVEL: i32 = 1;
 /// Version of the state image; another one is not read.
@@ -252,7 +247,7 @@ impl Node {
     /// Submits commands that share one durable transaction and one checkpoint; an answer for each, in order.
     /// Fails as a whole only when nothing more can be promised: the node must then be opened again.
     pub fn submit_all(&mut self, batch: Vec<Signed>) -> Result<Vec<Result<u64>>> {
-        let batch: Vec<Checked> = batch.into_iter().map(|signed| Checked { signed, by: None }).collect();
+        let batch: Vec<Checked> = batch.into_iter().map(|signed| Checked { signed, found: None }).collect();
         self.submit_checked(&batch)
     }
 
@@ -286,9 +281,10 @@ impl Node {
 
     /// Decides on the newest state until nobody else has appended meanwhile.
     fn commit(&mut self, batch: &[Checked]) -> Result<Vec<Result<u64>>> {
+        let mut found: Vec<Option<Found>> = batch.iter().map(|checked| checked.found).collect();
         for _ in 0..CONFLICTS_MAX {
             self.follow()?;
-            if let Some(answers) = self.attempt(batch)? {
+            if let Some(answers) = self.attempt(batch, &mut found)? {
                 return Ok(answers);
             }
         }
@@ -314,13 +310,17 @@ impl Node {
     }
 
     /// Decides and commits; `None` if another node appended first, and then the state is that of the log again.
-    fn attempt(&mut self, batch: &[Checked]) -> Result<Option<Vec<Result<u64>>>> {
+    fn attempt(
+        &mut self,
+        batch: &[Checked],
+        found: &mut [Option<Found>],
+    ) -> Result<Option<Vec<Result<u64>>>> {
         let expected = self.state.size();
         let (mut answers, mut entries) = (Vec::with_capacity(batch.len()), Vec::new());
         let mut fresh = Vec::with_capacity(batch.len());
-        let checked = check_signatures(&self.state, batch);
-        for (Checked { signed, .. }, checked) in batch.iter().zip(checked) {
-            let (seq, events) = match self.decided(signed, checked) {
+        look_together(&self.state, batch, found);
+        for (Checked { signed, .. }, found) in batch.iter().zip(found) {
+            let (seq, events) = match self.decided(signed, found) {
                 Ok(decided) => decided,
                 Err(refusal) => {
                     answers.push(Err(refusal));
@@ -371,11 +371,9 @@ impl Node {
     }
 
     /// The place of a command, and the events to append for it: none if the log has them already.
-    fn decided(&self, signed: &Signed, checked: Option<PublicKey>) -> Result<(u64, Vec<Event>)> {
-        // A command before it in the batch may have replaced the key.
-        let holds = checked.is_some() && checked == signer(&self.state, signed).ok();
-        let decide = if holds { decide_verified } else { decide };
-        match decide(&self.state, self.now(), signed) {
+    fn decided(&self, signed: &Signed, found: &mut Option<Found>) -> Result<(u64, Vec<Event>)> {
+        let holds = holds(signed, signer(&self.state, signed)?, found);
+        match decide_checked(&self.state, self.now(), signed, holds) {
             Ok(events) => {
                 self.require_tables(&signed.intent.command)?;
                 Ok((self.state.size(), events))
@@ -423,30 +421,6 @@ fn fold(state: &mut State, events: &EventStore) -> Result<u64> {
         state.apply(&event);
     }
     Ok(state.size() - before)
-}
-
-/// A command, and the key that it was found to be signed by, if anybody has looked.
-pub(crate) struct Checked {
-    pub(crate) signed: Signed,
-    pub(crate) by: Option<PublicKey>,
-}
-
-/// The key that signed each command of a batch, where it is known, or is the one that had to before the batch. The others are
-/// checked when their turn comes.
-fn check_signatures(state: &State, batch: &[Checked]) -> Vec<Option<PublicKey>> {
-    let mut by: Vec<Option<PublicKey>> = batch.iter().map(|checked| checked.by).collect();
-    let unknown = (0..).zip(batch).filter(|(_, checked)| checked.by.is_none());
-    let (places, asked): (Vec<usize>, Vec<(&Signed, PublicKey)>) = unknown
-        .filter_map(|(at, Checked { signed, .. })| Some((at, (signed, signer(state, signed).ok()?))))
-        .unzip();
-    if asked.len() < THREADED_BATCH {
-        return by;
-    }
-    let are: Vec<bool> = asked.par_chunks(CHECKED_AT_ONCE).flat_map_iter(verified).collect();
-    for ((at, (_, key)), is) in places.into_iter().zip(asked).zip(are) {
-        by[at] = is.then_some(key);
-    }
-    by
 }
 
 pub(crate) fn new_entry(event: &Event) -> Result<NewEntry> {

@@ -10,10 +10,10 @@ use std::thread::JoinHandle;
 
 use assay_ledger::command::Signed;
 use assay_ledger::ids::{AccountId, PublicKey};
-use assay_ledger::signatures::verified;
 
 use crate::error::{NodeError, Result};
-use crate::node::{BATCH_MAX, CHECKED_AT_ONCE, Checked, Node};
+use crate::node::{BATCH_MAX, Node};
+use crate::signatures::{CHECKED_AT_ONCE, Checked, Found, look};
 
 /// Commands that wait at most to be looked at; whoever comes then is asked to come again.
 const WAITING_MAX: usize = 2 * BATCH_MAX;
@@ -79,9 +79,9 @@ fn sign_off(jobs: &mut [Job], keys: &Keys) {
     };
     let asked: Vec<(&Signed, PublicKey)> =
         jobs.iter().zip(&known).filter_map(|(job, key)| Some((&job.command.signed, (*key)?))).collect();
-    let mut are = verified(&asked).into_iter();
+    let mut hold = look(&asked).into_iter();
     for (job, key) in jobs.iter_mut().zip(known) {
-        job.command.by = key.filter(|_| are.next() == Some(true));
+        job.command.found = key.and_then(|with| Some(Found { with, holds: hold.next()? }));
     }
 }
 
@@ -101,8 +101,8 @@ fn run(mut node: Node, waiting: &Receiver<Job>, keys: &Keys) -> Node {
 
 /// Tells the other thread the keys that it did not know.
 fn remember(keys: &Keys, node: &Node, batch: &[Checked]) {
-    let actors =
-        batch.iter().filter(|command| command.by.is_none()).map(|command| &command.signed.intent.actor);
+    let unsigned = |command: &&Checked| command.found.is_none_or(|found| !found.holds);
+    let actors = batch.iter().filter(unsigned).map(|command| &command.signed.intent.actor);
     let mut keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
     for actor in actors {
         if let Some(key) = node.key_of(actor) {
@@ -123,7 +123,7 @@ impl Queue {
     /// Submits one signed command; its answer comes later.
     pub fn send(&self, signed: Signed) -> Result<Pending> {
         let (answer, answered) = sync_channel(1);
-        match self.jobs.try_send(Job { command: Checked { signed, by: None }, answer }) {
+        match self.jobs.try_send(Job { command: Checked { signed, found: None }, answer }) {
             Ok(()) => Ok(Pending(answered)),
             Err(TrySendError::Full(_)) => {
                 Err(NodeError::unavailable(format!("{WAITING_MAX} commands are waiting"))

@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use crate::contribute::record_group;
 use crate::error::{NodeError, Result};
-use crate::node::{Checked, Node};
+use crate::node::Node;
 use crate::receipt::Receipt;
+use crate::signatures::Checked;
 
 /// What taking a contribution back meant.
 #[derive(Clone, Debug, Serialize)]

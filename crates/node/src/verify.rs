@@ -30,8 +30,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{NodeError, Result};
-use crate::node::{CHECKED_AT_ONCE, CHECKPOINT, LOG_KEY};
+use crate::node::{CHECKPOINT, LOG_KEY};
 use crate::publish::{NOTE_BYTES_MAX, TILE_BYTES_MAX};
+use crate::signatures::CHECKED_AT_ONCE;
 use bookmark::Bookmark;
 use folder::{Bundle, Folder};
 use tables::Tables;
