@@ -62,7 +62,7 @@ pub(crate) fn decide_withdraw(view: &View<'_>, amount: Amount, reference: &Code)
 
 fn require_payment(view: &View<'_>, amount: Amount, reference: &Code) -> Result<(), Refusal> {
     require_field(!amount.is_zero(), "amount", || "must be above zero".to_owned())?;
-    require(!view.state.references.contains(reference), || {
+    require(view.state.references.get(reference.as_bytes()).is_none(), || {
         Refusal::rule(format!("payment {reference} is in the log already; a reference counts once"))
     })
 }

@@ -239,9 +239,9 @@ impl AccountId {
     /// The account that `key` opens.
     pub fn of(key: &PublicKey) -> Self {
         let digest = Sha256::new().chain_update(b"assay/account/v1\n").chain_update(key.0).finalize();
-        let mut text = [b'a'; 21];
-        to_hex(&digest[..10], &mut text[1..]);
-        Self(text)
+        let mut bytes = [0; Self::BYTES];
+        bytes.copy_from_slice(&digest[..Self::BYTES]);
+        Self::from_bytes(bytes)
     }
 
     /// The text form.
@@ -252,6 +252,23 @@ impl AccountId {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Bytes that its digits stand for.
+    pub(crate) const BYTES: usize = 10;
+
+    /// What its digits stand for, in half the room and of the same order.
+    #[inline]
+    pub(crate) fn to_bytes(&self) -> [u8; Self::BYTES] {
+        // Digits, here and where they are parsed.
+        from_hex(&self.0[1..]).unwrap_or_default()
+    }
+
+    /// The account of [`AccountId::to_bytes`].
+    pub(crate) fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        let mut text = [b'a'; 21];
+        to_hex(&bytes, &mut text[1..]);
+        Self(text)
     }
 
     fn parse(text: &str) -> Option<Self> {

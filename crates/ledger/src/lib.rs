@@ -36,6 +36,8 @@ mod bounds;
 mod contribute;
 mod fund;
 mod gate;
+mod hashed;
+mod nonces;
 mod publish;
 mod retract;
 mod review;

@@ -1,6 +1,6 @@
 //! The fold of the log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,10 @@ use crate::codec::{CodecError, canonical};
 use crate::command::{Command, Intent};
 use crate::datanet::{Datanet, Model, Valuation};
 use crate::event::{Cause, Event};
+use crate::hashed::Hashed;
 use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey};
 use crate::key::Purpose;
+use crate::nonces::Nonces;
 use crate::serve::expiry;
 use crate::{
     audit, contribute, datanet, fund, gate, key, publish, retract, review, serve, settle, snapshot, train,
@@ -33,9 +35,8 @@ pub struct State {
     pub(crate) keys: BTreeMap<PublicKey, AccountId>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) recovery: BTreeMap<AccountId, PublicKey>,
-    #[serde(with = "by_actor")]
-    pub(crate) nonces: BTreeMap<(AccountId, Nonce), Accepted>,
-    pub(crate) references: BTreeSet<Code>,
+    pub(crate) nonces: Nonces,
+    pub(crate) references: Hashed<Code>,
     pub(crate) balances: Balances,
     pub(crate) datanets: BTreeMap<DatanetId, Datanet>,
     pub(crate) settling: Option<Settling>,
@@ -72,8 +73,8 @@ impl State {
             accounts: BTreeMap::new(),
             keys: BTreeMap::new(),
             recovery: BTreeMap::new(),
-            nonces: BTreeMap::new(),
-            references: BTreeSet::new(),
+            nonces: Nonces::default(),
+            references: Hashed::default(),
             balances: Balances::default(),
             datanets: BTreeMap::new(),
             settling: None,
@@ -112,7 +113,7 @@ impl State {
 
     /// What was accepted from `actor` under `nonce`.
     pub fn accepted(&self, actor: &AccountId, nonce: &Nonce) -> Option<Accepted> {
-        self.nonces.get(&(actor.clone(), *nonce)).copied()
+        self.nonces.get(actor, *nonce)
     }
 
     /// All money.
@@ -182,7 +183,7 @@ impl State {
     fn accept(&mut self, seq: u64, intent: &Intent, digest: Option<Digest>) {
         debug_assert!(digest.is_some(), "an intent that was decided has a canonical form");
         if let Some(digest) = digest {
-            self.nonces.insert((intent.actor.clone(), intent.nonce), Accepted { seq, intent: digest });
+            self.nonces.insert(&intent.actor, intent.nonce, Accepted { seq, intent: digest });
         }
     }
 
@@ -307,90 +308,5 @@ fn apply_in(net: &mut Datanet, seq: u64, t: u64, actor: &AccountId, command: &Co
         | Command::Deposit { .. }
         | Command::Withdraw { .. }
         | Command::CreateDatanet { .. } => {}
-    }
-}
-
-/// Accepted commands in one tree, written as one of trees: most accounts have few, and each tree of theirs would take a
-/// node of eleven places.
-mod by_actor {
-    use std::collections::BTreeMap;
-    use std::fmt;
-
-    use serde::de::{DeserializeSeed, MapAccess, Visitor};
-    use serde::ser::SerializeMap;
-    use serde::{Deserializer, Serialize, Serializer};
-
-    use super::{Accepted, AccountId, Nonce};
-
-    type Nonces = BTreeMap<(AccountId, Nonce), Accepted>;
-
-    pub(super) fn serialize<S: Serializer>(nonces: &Nonces, serializer: S) -> Result<S::Ok, S::Error> {
-        let all: Vec<_> = nonces.iter().collect();
-        let parts = all.chunk_by(|((a, _), _), ((b, _), _)| a == b);
-        let mut map = serializer.serialize_map(Some(parts.clone().count()))?;
-        for part in parts {
-            map.serialize_entry(&part[0].0.0, &OfActor(part))?;
-        }
-        map.end()
-    }
-
-    struct OfActor<'a>(&'a [(&'a (AccountId, Nonce), &'a Accepted)]);
-
-    impl Serialize for OfActor<'_> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_map(self.0.iter().map(|((_, nonce), accepted)| (nonce, accepted)))
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Nonces, D::Error> {
-        deserializer.deserialize_map(Actors)
-    }
-
-    struct Actors;
-
-    impl<'de> Visitor<'de> for Actors {
-        type Value = Nonces;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map of accounts")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Nonces, A::Error> {
-            let mut all = Vec::new();
-            while let Some(actor) = map.next_key()? {
-                map.next_value_seed(Append { actor, all: &mut all })?;
-            }
-            // Sorted as it is, so the tree is built full.
-            Ok(all.into_iter().collect())
-        }
-    }
-
-    /// Reads what was accepted from one account to the end of the list of all.
-    struct Append<'a> {
-        actor: AccountId,
-        all: &'a mut Vec<((AccountId, Nonce), Accepted)>,
-    }
-
-    impl<'de> DeserializeSeed<'de> for Append<'_> {
-        type Value = ();
-
-        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-            deserializer.deserialize_map(self)
-        }
-    }
-
-    impl<'de> Visitor<'de> for Append<'_> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map of nonces")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            while let Some((nonce, accepted)) = map.next_entry()? {
-                self.all.push(((self.actor.clone(), nonce), accepted));
-            }
-            Ok(())
-        }
     }
 }

@@ -1,0 +1,282 @@
+//! Things that are only ever added and looked up one by one, of which there are as many as commands: a list in the order in
+//! which they came, and a hash table of places in it. A tree of so many costs a miss of the cache for every level.
+//!
+//! Hashes are keyed with numbers that this process drew, so that nobody can choose names that all fall on one place. Nothing
+//! depends on them: what is written is in the order of the names.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::marker::PhantomData;
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::ids::Code;
+
+/// Something that is known by a name of its own.
+pub(crate) trait Named {
+    fn name(&self) -> &[u8];
+}
+
+impl Named for Code {
+    fn name(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+/// A set of things by name.
+#[derive(Clone)]
+pub(crate) struct Hashed<T> {
+    things: Vec<T>,
+    /// What is at each slot: nothing, or a few bits of the hash, so that a name that is not there is nearly always found not
+    /// to be by these bytes alone, of which many lie together.
+    tags: Vec<u8>,
+    /// The upper half of the hash, and below it the place of the thing, counted from one; zero where there is none.
+    slots: Vec<u64>,
+    key: RandomState,
+}
+
+const SLOTS_MIN: usize = 8;
+
+impl<T: Named> Hashed<T> {
+    /// A set of these; of two with one name the later.
+    pub(crate) fn of(things: Vec<T>) -> Self {
+        let mut hashed = Self::default();
+        if things.is_sorted_by(|a, b| a.name() < b.name()) {
+            hashed.grow((4 * things.len() / 3 + 1).next_power_of_two().max(SLOTS_MIN));
+            for (place, thing) in things.iter().enumerate() {
+                let hash = hashed.hash(thing.name());
+                hashed.fill(hashed.free(hash), hash, place);
+            }
+            hashed.things = things;
+        } else {
+            things.into_iter().for_each(|thing| hashed.insert(thing));
+        }
+        hashed
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.things.len()
+    }
+
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&T> {
+        match self.find(name, self.hash(name)) {
+            Ok(place) => self.things.get(place),
+            Err(_) => None,
+        }
+    }
+
+    /// Adds a thing, in place of the one that had its name.
+    pub(crate) fn insert(&mut self, thing: T) {
+        if 4 * (self.things.len() + 1) > 3 * self.slots.len() {
+            self.grow((2 * self.slots.len()).max(SLOTS_MIN));
+        }
+        let hash = self.hash(thing.name());
+        match self.find(thing.name(), hash) {
+            Ok(place) => self.things[place] = thing,
+            Err(at) => {
+                self.fill(at, hash, self.things.len());
+                self.things.push(thing);
+            }
+        }
+    }
+
+    /// All things, ascending by name.
+    pub(crate) fn sorted(&self) -> Vec<&T> {
+        // Most names differ in what is compared here, next to each other in memory.
+        let mut order: Vec<([u64; 3], usize)> = Vec::with_capacity(self.things.len());
+        order.extend(self.things.iter().enumerate().map(|(place, thing)| (start(thing.name()), place)));
+        order.sort_unstable_by(|(a, i), (b, j)| {
+            a.cmp(b).then_with(|| self.things[*i].name().cmp(self.things[*j].name()))
+        });
+        order.into_iter().map(|(_, place)| &self.things[place]).collect()
+    }
+
+    fn hash(&self, name: &[u8]) -> u64 {
+        let mut hasher = self.key.build_hasher();
+        hasher.write(name);
+        hasher.finish()
+    }
+
+    /// The place of the thing of that name, or else the slot for it. With no slots there is neither.
+    fn find(&self, name: &[u8], hash: u64) -> Result<usize, usize> {
+        let (mut at, tag) = (first_slot(hash, self.tags.len()), tag(hash));
+        while let Some(&there) = self.tags.get(at).filter(|there| **there != EMPTY) {
+            if there == tag && self.slots[at] >> 32 == hash >> 32 {
+                let place = (self.slots[at] & PLACE) as usize - 1;
+                if self.things[place].name() == name {
+                    return Ok(place);
+                }
+            }
+            at = (at + 1) & (self.tags.len() - 1);
+        }
+        Err(at)
+    }
+
+    fn fill(&mut self, at: usize, hash: u64, place: usize) {
+        assert!(place < PLACE as usize, "four thousand million things need more memory than there is");
+        self.tags[at] = tag(hash);
+        self.slots[at] = hash & !PLACE | (place as u64 + 1);
+    }
+
+    /// Spreads all things over so many slots. Both are gone through in the order of the hashes, so that memory is too.
+    fn grow(&mut self, slots: usize) {
+        let before = std::mem::replace(&mut self.slots, vec![0; slots]);
+        self.tags = vec![EMPTY; slots];
+        for slot in before.into_iter().filter(|slot| *slot != 0) {
+            let at = self.free(slot);
+            self.fill(at, slot, (slot & PLACE) as usize - 1);
+        }
+    }
+
+    /// The slot for something new.
+    fn free(&self, hash: u64) -> usize {
+        let mut at = first_slot(hash, self.tags.len());
+        while self.tags[at] != EMPTY {
+            at = (at + 1) & (self.tags.len() - 1);
+        }
+        at
+    }
+}
+
+const PLACE: u64 = u32::MAX as u64;
+const EMPTY: u8 = 0;
+
+/// Where a hash is looked for first: by its upper bits, all of which are kept as long as there are no more than 2^32 slots.
+fn first_slot(hash: u64, slots: usize) -> usize {
+    ((u128::from(hash >> 32) * slots as u128) >> 32) as usize
+}
+
+/// The lowest bits of those that are kept, which say the least about the slot.
+fn tag(hash: u64) -> u8 {
+    (hash >> 32) as u8 | 0x80
+}
+
+/// The first bytes of a name, as numbers of the same order.
+fn start(name: &[u8]) -> [u64; 3] {
+    let mut bytes = [0; 24];
+    bytes.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
+    let words = bytes.as_chunks().0;
+    [0, 1, 2].map(|i| words.get(i).map_or(0, |word| u64::from_be_bytes(*word)))
+}
+
+impl<T> Default for Hashed<T> {
+    fn default() -> Self {
+        Self { things: Vec::new(), tags: Vec::new(), slots: Vec::new(), key: RandomState::new() }
+    }
+}
+
+/// Equal when the same things are in them, however they came there.
+impl<T: Named + PartialEq> PartialEq for Hashed<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.things.iter().all(|thing| other.get(thing.name()) == Some(thing))
+    }
+}
+
+impl<T: Named + Eq> Eq for Hashed<T> {}
+
+impl<T: fmt::Debug> fmt::Debug for Hashed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(&self.things).finish()
+    }
+}
+
+/// As an ordered set is written.
+impl<T: Named + Serialize> Serialize for Hashed<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.sorted())
+    }
+}
+
+impl<'de, T: Named + Deserialize<'de>> Deserialize<'de> for Hashed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Things(PhantomData))
+    }
+}
+
+struct Things<T>(PhantomData<T>);
+
+impl<'de, T: Named + Deserialize<'de>> Visitor<'de> for Things<T> {
+    type Value = Hashed<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Hashed<T>, A::Error> {
+        let mut things = Vec::new();
+        while let Some(thing) = list.next_element()? {
+            things.push(thing);
+        }
+        Ok(Hashed::of(things))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Thing(Vec<u8>, u16);
+
+    impl Named for Thing {
+        fn name(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    /// Some names that start the same, are starts of each other, or end in zeros.
+    fn names() -> impl Strategy<Value = Vec<u8>> {
+        (prop::sample::select(vec![0, 1, 23, 24, 25, 26]), 0..3_u8, prop::collection::vec(0..3_u8, 0..4))
+            .prop_map(|(length, of, end)| [vec![of; length], end].concat())
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_map_in_the_order_of_names(pairs in prop::collection::vec((names(), any::<u16>()), 0..200)) {
+            let (mut hashed, mut map) = (Hashed::default(), BTreeMap::new());
+            for (name, value) in &pairs {
+                prop_assert_eq!(hashed.get(name).map(|thing: &Thing| thing.1), map.get(name).copied());
+                hashed.insert(Thing(name.clone(), *value));
+                map.insert(name.clone(), *value);
+                prop_assert_eq!(hashed.len(), map.len());
+            }
+            for (name, _) in &pairs {
+                prop_assert_eq!(hashed.get(name).map(|thing: &Thing| thing.1), map.get(name).copied());
+            }
+            let sorted: Vec<_> = hashed.sorted().into_iter().map(|thing| (&thing.0, &thing.1)).collect();
+            prop_assert!(sorted.into_iter().eq(map.iter()));
+            let things = |map: &BTreeMap<Vec<u8>, u16>| -> Vec<Thing> {
+                map.iter().map(|(name, value)| Thing(name.clone(), *value)).collect()
+            };
+            prop_assert_eq!(&Hashed::of(things(&map)), &hashed);
+            prop_assert_eq!(&Hashed::of(pairs.into_iter().map(|(name, value)| Thing(name, value)).collect()), &hashed);
+            prop_assert_eq!(&hashed.clone(), &hashed);
+            if let Some((name, value)) = map.pop_first() {
+                let mut other = Hashed::of(things(&map));
+                prop_assert_ne!(&other, &hashed);
+                other.insert(Thing(name, value ^ 1));
+                prop_assert_ne!(&other, &hashed);
+            }
+        }
+
+        #[test]
+        fn it_is_written_and_read_as_a_set(codes in prop::collection::btree_set("[a-c_.-]{1,30}", 0..60)) {
+            let codes: Vec<Code> = codes.iter().map(|code| code.parse().unwrap()).collect();
+            let hashed = Hashed::of(codes.iter().rev().cloned().collect());
+            let set: std::collections::BTreeSet<Code> = codes.into_iter().collect();
+            let written = serde_json::to_string(&hashed).unwrap();
+            prop_assert_eq!(&written, &serde_json::to_string(&set).unwrap());
+            prop_assert_eq!(&serde_json::from_str::<Hashed<Code>>(&written).unwrap(), &hashed);
+            let image = rmp_serde::to_vec_named(&hashed).unwrap();
+            prop_assert_eq!(&image, &rmp_serde::to_vec_named(&set).unwrap());
+            prop_assert_eq!(&rmp_serde::from_slice::<Hashed<Code>>(&image).unwrap(), &hashed);
+        }
+    }
+}
