@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use assay_ledger::amount::Amount;
-use assay_ledger::codec::{decode, encode};
+use assay_ledger::codec::{decode, decode_entry, encode};
 use assay_ledger::command::{Command, Intent, Signed};
 use assay_ledger::decide::{decide, decide_verified};
 use assay_ledger::event::{Cause, Event};
@@ -84,12 +84,12 @@ fn main() {
     let took = cpu(|| {
         for b in &bytes {
             black_box(assay_tlog::leaf_hash(b));
-            folded.apply(&decode(b).unwrap());
+            folded.apply_entry(&decode_entry(b).unwrap());
         }
     });
     per("cold start: hash, decode, apply", events, took);
     let mut replay = Replay::new(state, Signatures::Elsewhere);
-    let took = cpu(|| bytes.iter().for_each(|b| replay.push(&decode(b).unwrap()).unwrap()));
+    let took = cpu(|| bytes.iter().for_each(|b| replay.push_entry(&decode_entry(b).unwrap()).unwrap()));
     per("replay: decode, decide again, compare, apply", events, took);
     assert_eq!(replay.finish().unwrap(), live);
     let mut image = Vec::new();

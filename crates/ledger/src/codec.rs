@@ -6,7 +6,9 @@ mod wire;
 
 use serde::Serialize;
 
-use crate::event::{Event, Outcome};
+use crate::command::Form;
+use crate::event::{Cause, Event, Outcome};
+use crate::ids::Digest;
 use crate::limits::{ENTRY_BYTES_MAX, INTEGER_MAX};
 use canonical::Writer;
 use wire::Wire;
@@ -56,10 +58,56 @@ pub fn encode(event: &Event) -> Result<Vec<u8>, CodecError> {
     }
 }
 
+/// An entry that was read, and what its bytes tell besides: they hold the canonical form of the intent, so that who needs
+/// its digest need not write it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    event: Event,
+    /// Of the intent, if there is one.
+    form: Option<Form>,
+}
+
+impl Entry {
+    /// What happened.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// What happened, without the rest.
+    pub fn into_event(self) -> Event {
+        self.event
+    }
+
+    /// [`Intent::digest`](crate::command::Intent::digest) of its command, if it is a command's.
+    pub fn intent(&self) -> Option<Digest> {
+        self.form.map(|form| form.digest)
+    }
+
+    pub(crate) fn form(&self) -> Option<Form> {
+        self.form
+    }
+}
+
 /// Reads an entry. Total and strict: only the bytes that [`encode`] gives are accepted.
 pub fn decode(bytes: &[u8]) -> Result<Event, CodecError> {
+    Ok(read(bytes)?.0)
+}
+
+/// [`decode`] for what is to be folded or replayed.
+pub fn decode_entry(bytes: &[u8]) -> Result<Entry, CodecError> {
+    let (event, intent) = read(bytes)?;
+    let form = match (&event.cause, intent) {
+        (Cause::Command(_), Some(intent)) => Some(Form::of(intent)),
+        (Cause::Command(signed), None) => Some(signed.intent.form()?),
+        (Cause::Earlier(_), _) => None,
+    };
+    Ok(Entry { event, form })
+}
+
+/// An event, and the part of its bytes that is the intent's, where they were read at once.
+fn read(bytes: &[u8]) -> Result<(Event, Option<&[u8]>), CodecError> {
     match bytes.len() <= ENTRY_BYTES_MAX {
-        true => wire::read(bytes).map_or_else(|| plainly(bytes), Ok),
+        true => wire::read(bytes).map_or_else(|| Ok((plainly(bytes)?, None)), Ok),
         false => Err(CodecError::TooLarge { bytes: bytes.len() }),
     }
 }

@@ -36,22 +36,35 @@ pub struct Signed {
 impl Intent {
     /// SHA-256 of the canonical JSON: two commands are the same when their digests are.
     pub fn digest(&self) -> Result<Digest, CodecError> {
-        Ok(Digest::of(&self.written()?))
+        Ok(self.form()?.digest)
     }
 
-    /// Its canonical JSON.
-    pub(crate) fn written(&self) -> Result<Vec<u8>, CodecError> {
+    /// What is known of its canonical JSON.
+    pub(crate) fn form(&self) -> Result<Form, CodecError> {
         let room = match &self.command {
             Command::Answer { shares, .. } => 640 + 64 * shares.len(),
             _ => 640,
         };
-        written(self, room)
+        Ok(Form::of(&written(self, room)?))
     }
 
     /// Signs with the actor's key.
     pub fn sign(self, key: &SigningKey) -> Result<Signed, CodecError> {
         let signature = key.sign(&message(&self.digest()?)).to_bytes();
         Ok(Signed { intent: self, signature: Signature(signature) })
+    }
+}
+
+/// The canonical JSON of an intent, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) bytes: usize,
+    pub(crate) digest: Digest,
+}
+
+impl Form {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.len(), digest: Digest::of(bytes) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::amount::{Amount, Place, Posting};
 use crate::codec::encode;
-use crate::command::{Command, Intent, Signed};
+use crate::command::{Command, Form, Intent, Signed};
 use crate::datanet::Datanet;
 use crate::event::{Cause, Event, Outcome};
 use crate::ids::{AccountId, DatanetId, Digest, PublicKey};
@@ -18,31 +18,31 @@ use crate::{
 /// What follows from a command at time `t` (milliseconds, not before the last entry's): the events to append, all or
 /// none and in order, or why not.
 pub fn decide(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
-    Ok(events(state.size, t, signed, follow(state, t, signed)?.outcomes))
+    Ok(events(state.size, t, signed, follow(state, t, signed, None)?))
 }
 
 /// [`decide`] for a command whose signature [`Signed::verify`] has accepted, or will.
 pub fn decide_verified(state: &State, t: u64, signed: &Signed) -> Result<Vec<Event>, Refusal> {
-    Ok(events(state.size, t, signed, follow_verified(state, t, signed)?.outcomes))
+    Ok(events(state.size, t, signed, follow_verified(state, t, signed, None)?))
 }
 
 /// [`decide`] for a command of which [`crate::signatures::verified`] has found whether it is signed with the key of [`signer`].
 pub fn decide_checked(state: &State, t: u64, signed: &Signed, holds: bool) -> Result<Vec<Event>, Refusal> {
     let checked = |_: &Digest, _: &PublicKey| holds;
-    Ok(events(state.size, t, signed, follow_if(state, t, signed, checked)?.outcomes))
+    Ok(events(state.size, t, signed, follow_if(state, t, signed, None, checked)?))
 }
 
-/// What follows from a command.
-pub(crate) struct Decided {
-    /// One for each event; never none.
-    pub(crate) outcomes: Vec<Outcome>,
-    /// The digest of its intent.
-    pub(crate) intent: Digest,
-}
+/// What follows from a command: in its own event, and in each of those after it.
+pub(crate) type Outcomes = (Outcome, Vec<Outcome>);
 
-/// [`decide`] without the events.
-pub(crate) fn follow(state: &State, t: u64, signed: &Signed) -> Result<Decided, Refusal> {
-    follow_if(state, t, signed, |digest, key| signed.verify_digest(digest, key))
+/// [`decide`] without the events, and with what is known of the intent's form, if anything is.
+pub(crate) fn follow(
+    state: &State,
+    t: u64,
+    signed: &Signed,
+    form: Option<Form>,
+) -> Result<Outcomes, Refusal> {
+    follow_if(state, t, signed, form, |digest, key| signed.verify_digest(digest, key))
 }
 
 /// What follows if the signature `holds`, of an intent of this digest with this key.
@@ -50,22 +50,28 @@ fn follow_if(
     state: &State,
     t: u64,
     signed: &Signed,
+    form: Option<Form>,
     holds: impl FnOnce(&Digest, &PublicKey) -> bool,
-) -> Result<Decided, Refusal> {
+) -> Result<Outcomes, Refusal> {
     let key = signer(state, signed)?;
-    let bytes = signed.intent.written()?;
-    let (Intent { actor, nonce, .. }, digest) = (&signed.intent, Digest::of(&bytes));
+    let form = form.map_or_else(|| signed.intent.form(), Ok)?;
+    let (Intent { actor, nonce, .. }, digest) = (&signed.intent, form.digest);
     // What was accepted once gets its first answer, also when the key that signed it was replaced since.
     let known = || state.accepted(actor, nonce).is_some_and(|accepted| accepted.intent == digest);
     require(holds(&digest, &key) || known(), || Refusal::Signature { actor: actor.clone() })?;
-    follow_written(state, t, signed, bytes.len(), digest)
+    follow_signed(state, t, signed, form)
 }
 
 /// [`decide_verified`] without the events.
-pub(crate) fn follow_verified(state: &State, t: u64, signed: &Signed) -> Result<Decided, Refusal> {
+pub(crate) fn follow_verified(
+    state: &State,
+    t: u64,
+    signed: &Signed,
+    form: Option<Form>,
+) -> Result<Outcomes, Refusal> {
     signer(state, signed)?;
-    let bytes = signed.intent.written()?;
-    follow_written(state, t, signed, bytes.len(), Digest::of(&bytes))
+    let form = form.map_or_else(|| signed.intent.form(), Ok)?;
+    follow_signed(state, t, signed, form)
 }
 
 /// The key that must have signed a command, as the state is before it: that of the actor's account, its recovery key, or
@@ -99,18 +105,12 @@ pub fn signer(state: &State, signed: &Signed) -> Result<PublicKey, Refusal> {
     }
 }
 
-/// Follows a command whose intent takes so many bytes and has this digest.
-fn follow_written(
-    state: &State,
-    t: u64,
-    signed: &Signed,
-    bytes: usize,
-    digest: Digest,
-) -> Result<Decided, Refusal> {
+/// Follows a command that its signer signed.
+fn follow_signed(state: &State, t: u64, signed: &Signed, form: Form) -> Result<Outcomes, Refusal> {
     let intent = &signed.intent;
     if let Some(accepted) = state.accepted(&intent.actor, &intent.nonce) {
         let seq = accepted.seq;
-        return Err(match accepted.intent == digest {
+        return Err(match accepted.intent == form.digest {
             true => Refusal::Already { seq },
             false => Refusal::NonceReused { seq },
         });
@@ -121,20 +121,19 @@ fn follow_written(
     let view = View { state, actor: &intent.actor, seq: state.size, t };
     let outcomes = outcomes(&view, &intent.command)?;
     // The command alone fits its entry if its canonical form does, so that most events need not be written to know.
-    match outcomes.as_slice() {
-        [outcome] if outcome.settled.is_empty() && bytes + outcome.bytes_max() <= ENTRY_BYTES_MAX => {}
-        outcomes => {
-            let events = events(state.size, t, signed, outcomes.to_vec());
-            events.iter().try_for_each(|event| encode(event).map(drop))?;
-        }
+    let (outcome, later) = &outcomes;
+    let small = outcome.settled.is_empty() && form.bytes + outcome.bytes_max() <= ENTRY_BYTES_MAX;
+    if !small || !later.is_empty() {
+        let events = events(state.size, t, signed, outcomes.clone());
+        events.iter().try_for_each(|event| encode(event).map(drop))?;
     }
-    Ok(Decided { outcomes, intent: digest })
+    Ok(outcomes)
 }
 
 /// One event for each outcome: the first, at `first`, is the command's, the others refer to it.
-fn events(first: u64, t: u64, signed: &Signed, outcomes: Vec<Outcome>) -> Vec<Event> {
+fn events(first: u64, t: u64, signed: &Signed, (outcome, later): Outcomes) -> Vec<Event> {
     let mut cause = Cause::Command(Box::new(signed.clone()));
-    let numbered = (first..).zip(outcomes);
+    let numbered = (first..).zip(std::iter::once(outcome).chain(later));
     numbered
         .map(|(seq, outcome)| Event {
             v: Event::VERSION,
@@ -146,7 +145,7 @@ fn events(first: u64, t: u64, signed: &Signed, outcomes: Vec<Outcome>) -> Vec<Ev
         .collect()
 }
 
-fn outcomes(view: &View<'_>, command: &Command) -> Result<Vec<Outcome>, Refusal> {
+fn outcomes(view: &View<'_>, command: &Command) -> Result<Outcomes, Refusal> {
     let outcome = match command {
         Command::Found { log_key, .. } => account::decide_found(view, log_key),
         Command::OpenAccount { key } => account::decide_open(view, key),
@@ -166,10 +165,10 @@ fn outcomes(view: &View<'_>, command: &Command) -> Result<Vec<Outcome>, Refusal>
             None => Ok(Outcome::default()),
         },
     }?;
-    Ok(vec![outcome])
+    Ok((outcome, Vec::new()))
 }
 
-fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Vec<Outcome>, Refusal> {
+fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Outcomes, Refusal> {
     // Named as the state names it, so that places compare by where the name lies.
     let (id, net) = view.named(id)?;
     let outcome = match command {
@@ -208,7 +207,7 @@ fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Vec
         | Command::Withdraw { .. }
         | Command::CreateDatanet { .. } => Ok(Outcome::default()),
     }?;
-    Ok(vec![outcome])
+    Ok((outcome, Vec::new()))
 }
 
 /// What a stage sees when it decides: the state, who asks, and the place and the time that the event will have.

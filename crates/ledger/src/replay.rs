@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
-use crate::decide::{Decided, follow, follow_verified};
+use crate::codec::Entry;
+use crate::command::Form;
+use crate::decide::{follow, follow_verified};
 use crate::event::{Cause, Event, Outcome};
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -86,13 +88,22 @@ impl Replay {
 
     /// Takes the next entry. After an error the replay stays where it was.
     pub fn push(&mut self, event: &Event) -> Result<(), Mismatch> {
-        let seq = self.state.size();
-        self.follow(event).map_err(|reason| Mismatch { seq, reason })
+        self.push_known(event, None)
     }
 
-    fn follow(&mut self, event: &Event) -> Result<(), Reason> {
+    /// [`Replay::push`] of an entry that was read.
+    pub fn push_entry(&mut self, entry: &Entry) -> Result<(), Mismatch> {
+        self.push_known(entry.event(), entry.form())
+    }
+
+    fn push_known(&mut self, event: &Event, form: Option<Form>) -> Result<(), Mismatch> {
+        let seq = self.state.size();
+        self.follow(event, form).map_err(|reason| Mismatch { seq, reason })
+    }
+
+    fn follow(&mut self, event: &Event, form: Option<Form>) -> Result<(), Reason> {
         let Some(outcome) = self.due.front() else {
-            return self.follow_command(event);
+            return self.follow_command(event, form);
         };
         let computed = Computed {
             seq: self.state.size(),
@@ -106,20 +117,20 @@ impl Replay {
         Ok(())
     }
 
-    fn follow_command(&mut self, event: &Event) -> Result<(), Reason> {
+    fn follow_command(&mut self, event: &Event, form: Option<Form>) -> Result<(), Reason> {
         let Cause::Command(signed) = &event.cause else {
             return Err(Reason::Orphan);
         };
+        let form = form.or_else(|| signed.intent.form().ok());
         let decided = match self.signatures {
-            Signatures::Check => follow(&self.state, event.t, signed),
-            Signatures::Elsewhere => follow_verified(&self.state, event.t, signed),
+            Signatures::Check => follow(&self.state, event.t, signed, form),
+            Signatures::Elsewhere => follow_verified(&self.state, event.t, signed, form),
         };
-        let Decided { outcomes, intent } = decided.map_err(Reason::Refused)?;
-        let (seq, mut due) = (self.state.size(), outcomes.into_iter());
-        let outcome = due.next().unwrap_or_default();
+        let (outcome, later) = decided.map_err(Reason::Refused)?;
+        let seq = self.state.size();
         Computed { seq, t: event.t, cause: &event.cause, outcome: &outcome }.require(event)?;
-        (self.due, self.command) = (due.collect(), seq);
-        self.state.apply_known(event, Some(intent));
+        (self.due, self.command) = (later.into(), seq);
+        self.state.apply_known(event, form);
         Ok(())
     }
 

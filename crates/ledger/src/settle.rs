@@ -2,7 +2,7 @@
 
 use crate::amount::{Amount, Place, Sum};
 use crate::datanet::{Contributor, Datanet, Epoch};
-use crate::decide::View;
+use crate::decide::{Outcomes, View};
 use crate::event::{Outcome, SettledRow, Standing};
 use crate::ids::{AccountId, DatanetId};
 use crate::limits::SETTLED_PER_EVENT;
@@ -16,7 +16,7 @@ pub(crate) fn decide(
     id: &DatanetId,
     net: &Datanet,
     epoch: u32,
-) -> Result<Vec<Outcome>, Refusal> {
+) -> Result<Outcomes, Refusal> {
     view.require_operator()?;
     require_field(epoch == net.epoch, "epoch", || {
         format!("is {epoch}, and epoch {} is the open one", net.epoch)
@@ -30,7 +30,8 @@ pub(crate) fn decide(
         rows.into_iter().partition(|row| row.standing == Standing::Harmful);
     let paid = harmful.into_iter().chain(others).map(|row| books.settled(row));
     let outcomes: Vec<Outcome> = books.pay_reviewers().into_iter().chain(paid).collect();
-    Ok(outcomes.chunks(SETTLED_PER_EVENT).map(join).collect())
+    let mut outcomes = outcomes.chunks(SETTLED_PER_EVENT).map(join);
+    Ok((outcomes.next().unwrap_or_default(), outcomes.collect()))
 }
 
 fn join(outcomes: &[Outcome]) -> Outcome {

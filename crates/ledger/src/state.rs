@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Place;
 use crate::balances::Balances;
-use crate::codec::{CodecError, canonical};
-use crate::command::{Command, Intent};
+use crate::codec::{CodecError, Entry, canonical};
+use crate::command::{Command, Form, Intent};
 use crate::datanet::{Datanet, Model, Valuation};
 use crate::event::{Cause, Event};
 use crate::hashed::Hashed;
@@ -155,22 +155,27 @@ impl State {
     /// Folds the next event. It must come from `decide` on this very state, or from a log that did: then nothing
     /// here can fail. Apply all events of one decision before the next decision.
     pub fn apply(&mut self, event: &Event) {
-        let intent = match &event.cause {
-            Cause::Command(signed) => signed.intent.digest().ok(),
+        let form = match &event.cause {
+            Cause::Command(signed) => signed.intent.form().ok(),
             Cause::Earlier(_) => None,
         };
-        self.apply_known(event, intent);
+        self.apply_known(event, form);
     }
 
-    /// [`State::apply`] where the digest of the event's intent is known, if it has one.
-    pub(crate) fn apply_known(&mut self, event: &Event, intent: Option<Digest>) {
+    /// [`State::apply`] of an entry that was read.
+    pub fn apply_entry(&mut self, entry: &Entry) {
+        self.apply_known(entry.event(), entry.form());
+    }
+
+    /// [`State::apply`] where the form of the event's intent is known, if it has one.
+    pub(crate) fn apply_known(&mut self, event: &Event, form: Option<Form>) {
         debug_assert_eq!(event.seq, self.size, "events are applied in the order of the log");
         for posting in &event.outcome.postings {
             let moved = self.balances.transfer(posting);
             debug_assert!(moved, "entry {} moves money that is not there: {posting:?}", event.seq);
         }
         if let Cause::Command(signed) = &event.cause {
-            self.accept(event.seq, &signed.intent, intent);
+            self.accept(event.seq, &signed.intent, form.map(|form| form.digest));
             self.apply_command(event.seq, event.t, &signed.intent);
         }
         if let Some((net, epoch)) = self.settlement(event) {

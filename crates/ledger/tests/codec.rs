@@ -3,7 +3,7 @@
 
 mod common;
 
-use assay_ledger::codec::{CodecError, canonical, decode, encode};
+use assay_ledger::codec::{CodecError, canonical, decode, decode_entry, encode};
 use assay_ledger::commit::{Content, Salt, root};
 use assay_ledger::event::Cause;
 use assay_ledger::ids::{AccountId, Digest, PublicKey};
@@ -119,6 +119,10 @@ proptest! {
             bytes[at] ^= 1_u8 << bit;
         }
         prop_assert_eq!(decode(&bytes).ok(), plain(&bytes));
+        if let Ok(entry) = decode_entry(&bytes) {
+            let Cause::Command(signed) = &entry.event().cause else { return Ok(()) };
+            prop_assert_eq!(entry.intent(), Some(Digest::of(&canonical(&signed.intent).unwrap())));
+        }
         prop_assert_eq!(decode(line.as_bytes()).ok(), plain(line.as_bytes()));
     }
 
@@ -135,7 +139,14 @@ proptest! {
         }
         let bytes = canonical(&event).unwrap();
         prop_assert_eq!(&encode(&event).unwrap(), &bytes);
-        prop_assert_eq!(decode(&bytes).unwrap(), event);
+        prop_assert_eq!(&decode(&bytes).unwrap(), &event);
+        let entry = decode_entry(&bytes).unwrap();
+        prop_assert_eq!(entry.event(), &event);
+        let intent = match &event.cause {
+            Cause::Command(signed) => Some(Digest::of(&canonical(&signed.intent).unwrap())),
+            Cause::Earlier(_) => None,
+        };
+        prop_assert_eq!(entry.intent(), intent);
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use assay_ledger::codec::{canonical, decode, encode};
+use assay_ledger::codec::{canonical, decode, decode_entry, encode};
 use assay_ledger::command::{Command, Role};
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::Digest;
@@ -140,7 +140,12 @@ fn the_golden_log_replays_to_the_same_money_and_state() {
         assert_eq!(at.digest().unwrap().to_string(), state, "state at {size}");
         check_invariants(at);
     }
-    assert_eq!(replay.finish().unwrap().size(), events.len() as u64);
+    let mut again = Replay::new(State::new(ORIGIN), Signatures::Check);
+    let entries = GOLDEN.lines().map(|line| decode_entry(line.as_bytes()).unwrap());
+    entries.for_each(|entry| again.push_entry(&entry).unwrap());
+    let end = replay.finish().unwrap();
+    assert_eq!(end.size(), events.len() as u64);
+    assert_eq!(again.finish().unwrap(), end);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_ledger::amount::Place;
-use assay_ledger::codec::{canonical, decode, encode};
+use assay_ledger::codec::{canonical, decode, decode_entry, encode};
 use assay_ledger::command::{Command, Role, Signed, ValueRow};
 use assay_ledger::event::Cause;
 use assay_ledger::ids::{AccountId, DatanetId};
@@ -233,14 +233,16 @@ fn retry(world: &mut World, seq: u64, old: &Signed) {
 }
 
 fn replay_from(state: State, world: &World, signatures: Signatures) {
-    let mut replay = Replay::new(state, signatures);
+    let (mut folded, mut replay) = (state.clone(), Replay::new(state, signatures));
     for event in &world.log[replay.state().size() as usize..] {
         let bytes = encode(event).unwrap();
         assert_eq!(bytes, canonical(event).unwrap());
         let decoded = decode(&bytes).unwrap();
         assert_eq!(&decoded, event);
-        replay.push(&decoded).unwrap();
+        replay.push_entry(&decode_entry(&bytes).unwrap()).unwrap();
+        folded.apply_entry(&decode_entry(&bytes).unwrap());
     }
+    assert_eq!(folded, world.state);
     assert_eq!(replay.finish().unwrap(), world.state);
 }
 

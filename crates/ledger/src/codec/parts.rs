@@ -47,7 +47,6 @@ macro_rules! objects {
 
 objects! {
     Event { cause, outcome, seq, t, v }
-    Signed { intent, signature }
     Intent { actor, command, nonce, origin }
     TableRef { bytes, rows, sha256 }
     Benchmark { report_root, report_rows, value_root, value_rows }
@@ -58,6 +57,23 @@ objects! {
     SettledRow {
         account, accrued, at_stake, high_microbits, lost, low_microbits, pool, released, reward, standing,
         value_microbits, waiting
+    }
+}
+
+impl Wire for Signed {
+    fn write(&self, out: &mut Out) {
+        let Self { intent, signature } = self;
+        intent.write_member("{\"intent\":", out);
+        signature.write_member(",\"signature\":", out);
+        out.raw("}");
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        from.skip("{\"intent\":")?;
+        let intent = from.intent()?;
+        let signature = Wire::read_member(",\"signature\":", from)?;
+        from.skip("}")?;
+        Some(Self { intent, signature })
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::canonical::string;
 use crate::amount::{Amount, Place};
+use crate::command::Intent;
 use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey, Signature, from_hex, to_hex};
 use crate::limits::INTEGER_MAX;
 
@@ -23,6 +24,8 @@ pub(crate) struct Reader<'a> {
     rest: &'a [u8],
     /// The datanet that was named last: an entry names few, and often.
     datanet: Option<DatanetId>,
+    /// The bytes of the intent, once it was read.
+    intent: Option<&'a [u8]>,
 }
 
 /// A part of an entry.
@@ -50,11 +53,11 @@ pub(super) fn write<T: Wire>(value: &T, room: usize) -> Option<Vec<u8>> {
     out.whole.then_some(out.bytes)
 }
 
-/// The value that has these canonical bytes, if this module finds it.
-pub(super) fn read<T: Wire>(bytes: &[u8]) -> Option<T> {
-    let mut reader = Reader { rest: bytes, datanet: None };
+/// The value that has these canonical bytes, if this module finds it, and those of the intent in it.
+pub(super) fn read<T: Wire>(bytes: &[u8]) -> Option<(T, Option<&[u8]>)> {
+    let mut reader = Reader::new(bytes);
     let value = T::read(&mut reader)?;
-    reader.rest.is_empty().then_some(value)
+    reader.rest.is_empty().then_some((value, reader.intent))
 }
 
 impl Out {
@@ -83,6 +86,18 @@ impl Out {
 }
 
 impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, datanet: None, intent: None }
+    }
+
+    /// Takes an intent, and remembers its bytes: a part is read from its canonical form and from no other.
+    pub(super) fn intent(&mut self) -> Option<Intent> {
+        let before = self.rest;
+        let intent = Intent::read(self)?;
+        self.intent = before.get(..before.len() - self.rest.len());
+        Some(intent)
+    }
+
     /// Takes `literal`, if it comes next.
     #[inline]
     pub(super) fn skip(&mut self, literal: &str) -> Option<()> {
@@ -102,7 +117,7 @@ impl<'a> Reader<'a> {
     /// The string that comes after `key`, wherever that is first: a guess for what follows to prove.
     pub(super) fn ahead<const N: usize>(&self, key: &[u8; N]) -> Option<&'a str> {
         let at = self.rest.windows(N).position(|window| window == key)?;
-        Reader { rest: &self.rest[at + N..], datanet: None }.quoted()
+        Reader::new(&self.rest[at + N..]).quoted()
     }
 
     /// Takes the digits that come next, at most 19, which fit 64 bits.
@@ -386,8 +401,11 @@ mod tests {
             let event = super::super::plainly(line.as_bytes()).unwrap();
             assert_eq!(write(&event, 0).unwrap(), line.as_bytes());
             let escaped = line.contains('\\');
-            assert_eq!(read::<Event>(line.as_bytes()), (!escaped).then_some(event.clone()), "{line}");
+            let read = read::<Event>(line.as_bytes());
+            let intent = read.as_ref().and_then(|(_, intent)| *intent);
+            assert_eq!(read.map(|(event, _)| event), (!escaped).then_some(event.clone()), "{line}");
             if let Cause::Command(signed) = event.cause {
+                assert_eq!(intent.map(<[u8]>::to_vec), (!escaped).then(|| write(&signed.intent, 0).unwrap()));
                 assert_eq!(escaped, matches!(signed.intent.command.kind(), "create_datanet"));
                 kinds.insert(signed.intent.command.kind());
             }
