@@ -135,7 +135,11 @@ impl Node {
             clock,
             edge: Edge::default(),
             shown: None,
-            quorum: if home.is_frozen() { None } else { home.witness_policy()?.map(Quorum::new) },
+            quorum: if home.is_frozen() {
+                None
+            } else {
+                home.witness_policy()?.map(Quorum::new).transpose()?
+            },
             waiting: false,
             state,
             fresh: Vec::new(),

@@ -6,6 +6,7 @@
 use std::thread;
 use std::time::Duration;
 
+use assay_store::https;
 use assay_tlog::{
     AddCheckpoint, Hash, Note, Policy, Signature, VerifierKey, Witness, read_cosignatures, read_size,
 };
@@ -41,12 +42,13 @@ enum Outcome {
 }
 
 impl Quorum {
-    pub(crate) fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy) -> Result<Self> {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
             .max_redirects(0);
-        Self { policy, agent: config.build().new_agent() }
+        let agent = https::agent(config, policy.witnesses().filter_map(|witness| witness.url.as_deref()))?;
+        Ok(Self { policy, agent })
     }
 
     /// Whether the note has the quorum already.

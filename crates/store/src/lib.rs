@@ -14,12 +14,14 @@
 //! | [`files`] | whole or absent: how a file of a folder is written | a folder |
 //! | [`ScratchFile`] | nothing: what can be made again, while a process needs it | a file without a name |
 //! | [`public`] | static public files: tiles, tables, the published checkpoint | a folder, any object store; read only, a web server |
+//! | [`https`] | nothing: which servers are believed | nowhere |
 
 pub mod columns;
 mod db;
 mod error;
 pub mod events;
 pub mod files;
+pub mod https;
 mod objects;
 #[cfg(feature = "postgres")]
 mod pg;

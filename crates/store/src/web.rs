@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::{StoreError, files};
+use crate::{StoreError, files, https};
 
 /// How often a file is asked for before its server counts as gone, and the first pause between.
 const TRIES: u32 = 4;
@@ -41,7 +41,7 @@ impl Web {
             .timeout_recv_body(Some(BODY_WAIT))
             .http_status_as_error(false);
         let base = address.trim_end_matches('/').to_owned();
-        Ok(Self { agent: config.build().new_agent(), base })
+        Ok(Self { agent: https::agent(config, std::iter::once(address))?, base })
     }
 
     pub(crate) fn place(&self) -> &str {
@@ -67,7 +67,10 @@ impl Web {
                     return Err(StoreError::Objects { action: "read", place: url, detail });
                 }
                 Ok(Answer::Refused(status)) => format!("the server answers {status}"),
-                Err(error) => error.to_string(),
+                Err(error) => match https::disbelief(&error) {
+                    Some(detail) => return Err(StoreError::Objects { action: "read", place: url, detail }),
+                    None => error.to_string(),
+                },
             };
             if tries == TRIES {
                 return Err(StoreError::Objects { action: "read", place: url, detail });

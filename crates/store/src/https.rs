@@ -1,0 +1,90 @@
+//! Which servers are believed over https: those whose certificate was signed by an authority of Mozilla's list or, where
+//! `SSL_CERT_FILE` names a file of authorities (PEM), by one of those and no other.
+
+use ureq::Agent;
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
+
+use crate::StoreError;
+
+/// An agent for these addresses, which knows whom to believe if one of them is `https://`.
+pub fn agent<'a>(
+    config: ConfigBuilder<AgentScope>,
+    mut addresses: impl Iterator<Item = &'a str>,
+) -> Result<Agent, StoreError> {
+    let config = match addresses.any(|address| address.starts_with("https://")) {
+        true => believing(config)?,
+        false => config,
+    };
+    Ok(config.build().new_agent())
+}
+
+#[cfg(not(feature = "tls"))]
+fn believing(config: ConfigBuilder<AgentScope>) -> Result<ConfigBuilder<AgentScope>, StoreError> {
+    Ok(config)
+}
+
+#[cfg(feature = "tls")]
+fn believing(config: ConfigBuilder<AgentScope>) -> Result<ConfigBuilder<AgentScope>, StoreError> {
+    let Some(path) = std::env::var_os(FILE).filter(|path| !path.is_empty()) else { return Ok(config) };
+    let roots = authorities(std::path::Path::new(&path))?;
+    Ok(config.tls_config(ureq::tls::TlsConfig::builder().root_certs(roots).build()))
+}
+
+#[cfg(feature = "tls")]
+const FILE: &str = "SSL_CERT_FILE";
+/// Bytes of a file of authorities at most; Mozilla's whole list takes a quarter of a megabyte.
+#[cfg(feature = "tls")]
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+#[cfg(feature = "tls")]
+fn authorities(path: &std::path::Path) -> Result<ureq::tls::RootCerts, StoreError> {
+    use std::io::Read as _;
+
+    let mut pem = Vec::new();
+    let file = std::fs::File::open(path).map(|file| file.take(FILE_BYTES_MAX));
+    file.and_then(|mut file| file.read_to_end(&mut pem))
+        .map_err(StoreError::io("read the authorities in", path))?;
+    let items = ureq::tls::parse_pem(&pem).collect::<Result<Vec<_>, _>>();
+    let items = items.map_err(|error| {
+        StoreError::Invalid(format!("{FILE} names {}, which does not read: {error}", path.display()))
+    })?;
+    let certificates = items.into_iter().filter_map(|item| match item {
+        ureq::tls::PemItem::Certificate(certificate) => Some(certificate),
+        _ => None,
+    });
+    let certificates: Vec<_> = certificates.collect();
+    match certificates.is_empty() {
+        true => {
+            Err(StoreError::Invalid(format!("{FILE} names {}, which holds no certificate", path.display())))
+        }
+        false => Ok(certificates.into()),
+    }
+}
+
+/// Why a server is not believed, if that is what went wrong: asking again would change nothing.
+#[cfg(not(feature = "tls"))]
+pub(crate) fn disbelief(_: &ureq::Error) -> Option<String> {
+    None
+}
+
+/// Why a server is not believed, if that is what went wrong: asking again would change nothing.
+#[cfg(feature = "tls")]
+pub(crate) fn disbelief(error: &ureq::Error) -> Option<String> {
+    let error = match error {
+        ureq::Error::Rustls(error) => error,
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref::<rustls::Error>()?,
+        _ => return None,
+    };
+    let rustls::Error::InvalidCertificate(why) = error else { return None };
+    use rustls::CertificateError as Why;
+    Some(match why {
+        Why::UnknownIssuer => format!(
+            "its certificate is of no authority that is believed here ({FILE} names a file of others)"
+        ),
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => {
+            "its certificate is for another name".to_owned()
+        }
+        why => format!("its certificate is refused: {why}"),
+    })
+}
