@@ -26,6 +26,7 @@ impl Node {
     pub fn rotate_key(&mut self, name: &str) -> Result<Rekeyed> {
         let _lock = self.home().lock_keys()?;
         let old = self.home().key(name)?;
+        self.require_signer(name, &PublicKey::from(&old))?;
         let new = self.next_key(name)?;
         self.name_key(&old, &new, Purpose::Sign, |key, proof| Command::RotateKey { key, proof })
     }
@@ -38,6 +39,10 @@ impl Node {
             return Err(NodeError::refused(format!("the key {name} is not one of account {account}"))
                 .hint("name the account's key, or a name that no key has"));
         }
+        self.follow()?;
+        if self.state().recovery(&account) != Some(&PublicKey::from(recovery)) {
+            return Err(NodeError::refused("that is not the recovery key that an account of this log has"));
+        }
         let new = self.next_key(name)?;
         self.name_key(recovery, &new, Purpose::Sign, |key, proof| Command::RecoverKey { key, proof })
     }
@@ -46,6 +51,24 @@ impl Node {
     pub fn set_recovery(&mut self, by: &SigningKey, recovery: &SigningKey) -> Result<Rekeyed> {
         let _lock = self.home().lock_keys()?;
         self.name_key(by, recovery, Purpose::Recover, |key, proof| Command::SetRecovery { key, proof })
+    }
+
+    /// Refuses before a new key is made what the log would refuse after it.
+    fn require_signer(&mut self, name: &str, key: &PublicKey) -> Result<()> {
+        self.follow()?;
+        let account = self.state().account_of(key);
+        match self.state().accounts().get(&account) {
+            _ if name == LOG => Ok(()),
+            None => Err(NodeError::refused(format!(
+                "the key {name} has no account in this log yet: there is nothing to replace"
+            ))
+            .hint("make another key under another name with `assay key new`")),
+            Some(now) if now != key => Err(NodeError::refused(format!(
+                "the key {name} signs no more: its account {account} has another key now"
+            ))
+            .hint("where that was not you, take it back with `assay key recover`")),
+            Some(_) => Ok(()),
+        }
     }
 
     fn next_key(&self, name: &str) -> Result<SigningKey> {

@@ -51,7 +51,7 @@ pub use gate::{Labels, Original, Rehearsed, VerdictRow, claimed, declare, mask, 
 pub use home::{Home, LOG, OPERATOR, Passphrase, Places};
 pub use key::Rekeyed;
 pub use migrate::{Migrated, migrate};
-pub use node::{CHECKPOINT, Clock, Ground, LOG_KEY, Node};
+pub use node::{CHECKPOINT, Clock, Ground, LOG_KEY, Node, state_of};
 pub use receipt::{About, Opening, Proven, Receipt, ReceiptHolds, ReceiptKind, Wanted};
 pub use report::{REPORT, ReportOptions};
 pub use retract::Retracted;

@@ -15,7 +15,9 @@ use assay_ledger::ids::{AccountId, DatanetId, Nonce, PublicKey};
 use assay_ledger::refusal::Refusal;
 use assay_ledger::state::State;
 use assay_store::events::IMAGE_BYTES_MAX;
-use assay_store::{AppendError, EventStore, NewEntry, PublicFiles, StoredCheckpoint, TableStore, Vault};
+use assay_store::{
+    AppendError, EventReader, EventStore, NewEntry, PublicFiles, StoredCheckpoint, TableStore, Vault,
+};
 use assay_tlog::{Checkpoint, SignerKey};
 use ed25519_dalek::SigningKey;
 
@@ -121,7 +123,7 @@ impl Node {
     /// The same on other ground than the home names.
     pub fn open_on(home: Home, ground: Ground) -> Result<Self> {
         let Ground { events, vault, tables, public, clock } = ground;
-        let (state, imaged) = load(&events, home.origin())?;
+        let (state, imaged) = load(events.reader(), home.origin())?;
         home.take_up_left_keys(&state)?;
         let operator = home.key(OPERATOR)?;
         let log_key = SignerKey::from_seed(home.origin(), home.key(LOG)?.as_bytes())?;
@@ -300,7 +302,7 @@ impl Node {
 
     /// Folds what other nodes of this log have appended.
     pub(crate) fn follow(&mut self) -> Result<()> {
-        if fold(&mut self.state, &self.events)? > 0 {
+        if fold(&mut self.state, self.events.reader())? > 0 {
             self.cache = crate::cache::Cache::default();
         }
         Ok(())
@@ -342,7 +344,7 @@ impl Node {
         if !entries.is_empty() {
             match self.events.append(expected, &entries) {
                 Err(AppendError::Conflict { .. }) => {
-                    (self.state, self.imaged) = load(&self.events, self.home.origin())?;
+                    (self.state, self.imaged) = load(self.events.reader(), self.home.origin())?;
                     self.cache = crate::cache::Cache::default();
                     return Ok(None);
                 }
@@ -401,9 +403,17 @@ impl Node {
     }
 }
 
+/// The state of the log of a home, for whoever needs none of its keys, also while a node runs.
+pub fn state_of(home: &Home) -> Result<State> {
+    let events = EventReader::open_at(&home.log_address())?;
+    let (state, _) = load(&events, home.origin())?;
+    home.take_up_left_keys(&state)?;
+    Ok(state)
+}
+
 /// The state at the end of the log: the newest image, and the fold of what came after it.
-fn load(events: &EventStore, origin: &str) -> Result<(State, u64)> {
-    let image = events.reader().latest_image().ok().flatten().filter(|i| i.version == IMAGE_VERSION);
+fn load(events: &EventReader, origin: &str) -> Result<(State, u64)> {
+    let image = events.latest_image().ok().flatten().filter(|i| i.version == IMAGE_VERSION);
     // An image is a shortcut, never a source: one that does not load costs time and nothing else.
     let image = image.and_then(|i| {
         let bytes = zstd::decode_all(i.bytes.as_slice()).ok()?;
@@ -416,9 +426,9 @@ fn load(events: &EventStore, origin: &str) -> Result<(State, u64)> {
 }
 
 /// Applies what the log has and the state does not; how many entries that were.
-fn fold(state: &mut State, events: &EventStore) -> Result<u64> {
+fn fold(state: &mut State, events: &EventReader) -> Result<u64> {
     let before = state.size();
-    for entry in events.reader().scan(before) {
+    for entry in events.scan(before) {
         let (seq, bytes) = entry?;
         let event = codec::decode(&bytes)
             .map_err(|e| NodeError::bug(format!("entry {seq} of the log does not read: {e}")))?;

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use assay_ledger::ids::{AccountId, PublicKey};
-use assay_node::{Home, LOG, OPERATOR, Rekeyed};
+use assay_node::{Home, LOG, OPERATOR, Rekeyed, state_of};
 use assay_web::text::plural;
 use clap::Subcommand;
 use ed25519_dalek::SigningKey;
 use serde_json::json;
 
-use super::session::{At, Session, new_key};
+use super::session::{At, Session, names, new_key};
 use super::{Said, passphrase};
 use crate::output::{Failure, warn_if_exposed};
 
@@ -96,7 +96,7 @@ enum Action {
 pub(super) fn run(args: &Args) -> Result<(bool, Said), Failure> {
     match &args.action {
         Action::New { name, at } => Ok((at.json, new(name, at)?)),
-        Action::List { at } => Ok((at.json, list(&at.open()?)?)),
+        Action::List { at } => Ok((at.json, list(&at.public_home()?)?)),
         Action::Encrypt { at } => Ok((at.json, encrypt(at)?)),
         Action::Decrypt { at } => Ok((at.json, decrypt(at)?)),
         Action::Rotate { name, at } => Ok((at.json, rotate(name, &mut at.open()?)?)),
@@ -112,15 +112,16 @@ fn new(name: &str, at: &At) -> Result<Said, Failure> {
     Said::new(json!({ "name": name, "account": account }), format!("{name} opens the account {account}.\n"))
 }
 
-fn list(session: &Session) -> Result<Said, Failure> {
-    let mut keys: Vec<_> = session.names.iter().map(|(account, name)| (name, account)).collect();
+/// Public halves say it all, so that no passphrase is needed.
+fn list(home: &Home) -> Result<Said, Failure> {
+    let state = state_of(home)?;
+    let mut keys: Vec<_> = names(home, &state)?.into_iter().map(|(account, name)| (name, account)).collect();
     keys.sort();
     let (mut words, mut rows) = (String::new(), Vec::new());
     for (name, account) in keys {
-        let state = session.node.state();
-        let key = session.node.home().public_key(name)?;
-        let replaced = state.accounts().get(account).is_some_and(|now| *now != key);
-        let recovery = state.recovery(account);
+        let key = home.public_key(&name)?;
+        let replaced = state.accounts().get(&account).is_some_and(|now| *now != key);
+        let recovery = state.recovery(&account);
         let role = match (replaced, name == OPERATOR) {
             (true, _) => "signs no more: the account has another key now",
             (false, true) => "acts for this node",

@@ -1,9 +1,10 @@
 //! An open node, and the names that people use for what is in it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assay_ledger::ids::{AccountId, DatanetId};
+use assay_ledger::state::State;
 use assay_node::{Home, LOG, Node, NodeError};
 use ed25519_dalek::SigningKey;
 
@@ -27,6 +28,11 @@ impl At {
         named(self.home.as_ref())
     }
 
+    /// That home for whoever needs the public halves of its keys only: nobody is asked for a passphrase.
+    pub(super) fn public_home(&self) -> Result<Home, Failure> {
+        public_home(self.dir()?)
+    }
+
     /// The home that the flags or the environment name.
     pub(super) fn home(&self) -> Result<Home, Failure> {
         home(self.home.as_ref())
@@ -47,15 +53,19 @@ fn named(dir: Option<&PathBuf>) -> Result<&PathBuf, Failure> {
 
 fn home(dir: Option<&PathBuf>) -> Result<Home, Failure> {
     let dir = named(dir)?;
-    let home = Home::open(dir)?.under(passphrase::of(dir)?);
+    Ok(public_home(dir)?.under(passphrase::of(dir)?))
+}
+
+fn public_home(dir: &Path) -> Result<Home, Failure> {
+    let home = Home::open(dir)?;
     home.key_files()?.iter().for_each(|file| warn_if_exposed(file));
     Ok(home)
 }
 
-/// Accounts of the keys beside a node. The key that signs checkpoints opens none.
-fn names(node: &Node) -> Result<BTreeMap<AccountId, String>, Failure> {
-    let names = node.home().key_names()?.into_iter().filter(|name| name != LOG);
-    names.map(|name| Ok((node.state().account_of(&node.home().public_key(&name)?), name))).collect()
+/// Accounts of the keys of a home. The key that signs checkpoints opens none.
+pub(super) fn names(home: &Home, state: &State) -> Result<BTreeMap<AccountId, String>, Failure> {
+    let names = home.key_names()?.into_iter().filter(|name| name != LOG);
+    names.map(|name| Ok((state.account_of(&home.public_key(&name)?), name))).collect()
 }
 
 /// An open node and the names of the keys beside it.
@@ -68,7 +78,7 @@ impl Session {
     /// Opens the node of a home.
     pub(crate) fn open(dir: Option<&PathBuf>) -> Result<Self, Failure> {
         let node = Node::open(home(dir)?)?;
-        let names = names(&node)?;
+        let names = names(node.home(), node.state())?;
         Ok(Self { node, names })
     }
 

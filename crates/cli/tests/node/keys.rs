@@ -66,11 +66,16 @@ fn a_key_is_replaced_and_an_account_is_taken_back() {
     std::fs::write(world.path("home/keys/alice.key"), &present).unwrap();
 
     world.says("key recovery alice next.recovery --with alice.recovery");
-    assert!(world.refuses("key recover alice alice.recovery").contains("signature"));
+    assert!(world.refuses("key recover alice alice.recovery").contains("not the recovery key that"));
     assert!(world.refuses("key recover bob next.recovery").contains("is called alice here"));
     assert_eq!(world.document("key recover alice next.recovery")["account"], account);
     assert_eq!(world.document("withdraw 1 --as alice --reference out-3")["account"], account);
     assert!(world.refuses("key rotate log").contains("signs checkpoints"));
+    // A key without an account has nothing to replace, and leaves nothing behind.
+    world.says("key new carol");
+    assert!(world.refuses("key rotate carol").contains("has no account in this log yet"));
+    let left = std::fs::read_dir(world.path("home/keys")).unwrap().flatten();
+    assert!(left.into_iter().all(|file| !file.file_name().to_string_lossy().ends_with(".new")));
     world.says("verify home");
 }
 
@@ -110,6 +115,10 @@ fn keys_under_a_passphrase_act_with_it_and_not_without() {
     assert!(code == Some(2) && said.contains("sealed under another passphrase"), "{said}");
     assert!(said.contains("`assay key decrypt` first") && !said.contains("key new"), "{said}");
     assert_eq!(under(&world, "two", "key encrypt").0, Some(2));
+    // Whose keys they are is no secret: that takes none.
+    let listed = world.says("key list");
+    assert!(["alice", "operator", "acts for this node"].iter().all(|word| listed.contains(word)), "{listed}");
+    assert_eq!(listed, under(&world, "one", "key list").1);
     for command in [
         "withdraw 1 --as alice --reference out-1",
         "key new bob",
