@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::amount::{Amount, Place, Posting};
 use crate::codec::{canonical, decode, encode};
-use crate::command::{Command, Intent, Score, Share, Signed, ValueRow};
+use crate::command::{Command, Credit, Intent, Score, Share, Signed, ValueRow};
 use crate::event::{Cause, Event, Outcome, SettledRow, Standing};
 use crate::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey, Signature, TableRef};
 use crate::limits::*;
@@ -50,6 +50,10 @@ fn table() -> TableRef {
 
 fn share() -> Share {
     Share { account: account(0), ppm: PPM }
+}
+
+fn credit() -> Credit {
+    Credit { account: account(0), amount: most() }
 }
 
 fn value_row() -> ValueRow {
@@ -126,6 +130,7 @@ fn parts_are_no_longer_than_their_bounds() {
         ("frame", frame, FRAME_BYTES_MAX),
         ("settled", settled, SETTLED_BYTES_MAX),
         ("share", shared, SHARE_BYTES_MAX),
+        ("credit", bytes(&credit()), CREDIT_BYTES_MAX),
         ("value row", bytes(&value_row()), VALUE_ROW_BYTES_MAX),
         ("score", bytes(&score()) + NAME_BYTES_MAX + 3, SCORE_BYTES_MAX),
         ("reason", bytes(&BTreeMap::from([(name(0), CONTRIBUTION_RECORDS_MAX)])) - 2, REASON_BYTES_MAX),
@@ -155,6 +160,25 @@ fn the_longest_events_fit_an_entry() {
                 shares: vec![share(); ANSWER_SHARES_MAX],
             },
             Outcome { postings: answer_postings.collect(), settled: vec![] },
+        ),
+        event(
+            Command::MeterRows { datanet: net(), part: u32::MAX, rows: vec![credit(); CREDITS_PER_EVENT] },
+            Outcome::default(),
+        ),
+        event(
+            Command::Meter {
+                datanet: net(),
+                model: seq,
+                through: seq,
+                answers: seq,
+                parts: u32::MAX,
+                root: digest,
+                table: table(),
+            },
+            Outcome {
+                postings: vec![posting(Place::Held(net()), accrued()); METERED_PER_EVENT],
+                settled: vec![],
+            },
         ),
         event(
             Command::Settle { datanet: net(), epoch: u32::MAX },

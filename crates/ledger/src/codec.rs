@@ -5,6 +5,7 @@ mod parts;
 mod wire;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::command::Form;
 use crate::event::{Cause, Event, Outcome};
@@ -124,13 +125,18 @@ pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError
     Ok(writer.out)
 }
 
-/// Reads an entry and writes it again; whatever would not be written the same is refused, so that unknown and repeated
+/// Reads what [`written`] gives, and nothing else.
+pub(crate) fn read_part<T: Wire + Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    wire::read(bytes).map_or_else(|| plainly(bytes), |(part, _)| Ok(part))
+}
+
+/// Reads a value and writes it again; whatever would not be written the same is refused, so that unknown and repeated
 /// keys, white space, other number forms and other escapes are too.
-fn plainly(bytes: &[u8]) -> Result<Event, CodecError> {
-    let event: Event = serde_json::from_slice(bytes)?;
-    let again = canonical(&event)?;
+fn plainly<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let value: T = serde_json::from_slice(bytes)?;
+    let again = canonical(&value)?;
     if again == bytes {
-        return Ok(event);
+        return Ok(value);
     }
     let same = again.iter().zip(bytes).take_while(|(a, b)| a == b).count();
     Err(CodecError::NotCanonical { at: same })

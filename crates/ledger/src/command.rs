@@ -43,6 +43,7 @@ impl Intent {
     pub(crate) fn form(&self) -> Result<Form, CodecError> {
         let room = match &self.command {
             Command::Answer { shares, .. } => 640 + 64 * shares.len(),
+            Command::MeterRows { rows, .. } => 640 + 64 * rows.len(),
             _ => 640,
         };
         Ok(Form::of(&written(self, room)?))
@@ -329,6 +330,34 @@ pub enum Command {
         /// Parts per million of the contributors' part, ascending by account; what is left of a million goes by value.
         shares: Vec<Share>,
     },
+    /// Operator: what answers credit to some contributors, before the `meter` that closes it.
+    MeterRows {
+        /// Where.
+        datanet: DatanetId,
+        /// 0, 1, 2, ... without a hole; 0 starts again.
+        part: u32,
+        /// Ascending by account over all parts.
+        rows: Vec<Credit>,
+    },
+    /// Operator: every question that is open up to a place in the log is answered. A table says who shaped each answer,
+    /// the parts sent before what that adds up to.
+    Meter {
+        /// Where.
+        datanet: DatanetId,
+        /// The model that answered, by its place in the log.
+        model: u64,
+        /// The last of the questions, by its place in the log.
+        through: u64,
+        /// How many there are.
+        answers: u64,
+        /// Parts sent before.
+        parts: u32,
+        /// Merkle root (RFC 6962) over the answers, in the order of the questions; a leaf is the canonical JSON of a
+        /// [`Metered`](crate::meter::Metered).
+        root: Digest,
+        /// Table of the answers.
+        table: TableRef,
+    },
     /// Operator, or the consumer when the hold has expired: the question is not answered, the consumer gets the price back.
     Release {
         /// Where.
@@ -381,6 +410,8 @@ impl Command {
             Self::Fund { .. } => "fund",
             Self::Ask { .. } => "ask",
             Self::Answer { .. } => "answer",
+            Self::MeterRows { .. } => "meter_rows",
+            Self::Meter { .. } => "meter",
             Self::Release { .. } => "release",
             Self::Settle { .. } => "settle",
             Self::Publish { .. } => "publish",
@@ -411,6 +442,8 @@ impl Command {
             | Self::Fund { datanet, .. }
             | Self::Ask { datanet, .. }
             | Self::Answer { datanet, .. }
+            | Self::MeterRows { datanet, .. }
+            | Self::Meter { datanet, .. }
             | Self::Release { datanet, .. }
             | Self::Settle { datanet, .. }
             | Self::Publish { datanet, .. } => Some(datanet),
@@ -482,4 +515,14 @@ pub struct Share {
     pub account: AccountId,
     /// How much, above zero.
     pub ppm: u32,
+}
+
+/// What the answers of a table credit to a contributor together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credit {
+    /// Who.
+    pub account: AccountId,
+    /// How much, above zero.
+    pub amount: Amount,
 }

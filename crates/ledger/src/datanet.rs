@@ -57,6 +57,9 @@ pub struct Datanet {
     pub values: BTreeMap<AccountId, ValueRow>,
     /// Questions that are paid and not answered, by place.
     pub queries: BTreeMap<u64, Query>,
+    /// What a metering that is not closed credits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metering: Option<Metering>,
     /// Last document published under each name.
     pub documents: BTreeMap<Code, Document>,
 }
@@ -184,6 +187,16 @@ pub struct Staged {
     pub parts: u32,
     /// Rows so far, ascending by account.
     pub rows: BTreeMap<AccountId, ValueRow>,
+}
+
+/// A metering that is being sent in parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metering {
+    /// Parts so far.
+    pub parts: u32,
+    /// Credits so far.
+    pub credits: BTreeMap<AccountId, Amount>,
 }
 
 /// A closed valuation.
@@ -415,6 +428,7 @@ pub(crate) fn create(
         valuations: BTreeMap::new(),
         values: BTreeMap::new(),
         queries: BTreeMap::new(),
+        metering: None,
         documents: BTreeMap::new(),
     })
 }

@@ -11,8 +11,8 @@ use crate::limits::{ENTRY_BYTES_MAX, FRAME_BYTES_MAX, INTEGER_MAX, POSTING_BYTES
 use crate::refusal::{Refusal, require, require_field};
 use crate::state::State;
 use crate::{
-    account, audit, contribute, datanet, fund, gate, key, publish, retract, review, serve, settle, snapshot,
-    train, value,
+    account, audit, contribute, datanet, fund, gate, key, meter, publish, retract, review, serve, settle,
+    snapshot, train, value,
 };
 
 /// What follows from a command at time `t` (milliseconds, not before the last entry's): the events to append, all or
@@ -195,6 +195,8 @@ fn outcomes_in(view: &View<'_>, id: &DatanetId, command: &Command) -> Result<Out
         Command::Answer { query, model, shares, .. } => {
             serve::decide_answer(view, id, net, *query, *model, shares)
         }
+        Command::MeterRows { part, rows, .. } => meter::decide_rows(view, net, *part, rows),
+        Command::Meter { .. } => return meter::decide(view, id, net, command),
         Command::Release { query, .. } => serve::decide_release(view, id, net, *query),
         Command::Settle { epoch, .. } => return settle::decide(view, id, net, *epoch),
         Command::Publish { .. } => publish::decide(view),

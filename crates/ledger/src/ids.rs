@@ -271,6 +271,11 @@ impl AccountId {
         Self(text)
     }
 
+    /// The first three digits as a number, in the order of the accounts.
+    pub(crate) fn lead(&self) -> u16 {
+        self.0[1..4].iter().fold(0, |lead, &byte| lead << 4 | u16::from(digit(byte) & 15))
+    }
+
     fn parse(text: &str) -> Option<Self> {
         Self::from_text(text.as_bytes().try_into().ok()?)
     }

@@ -20,6 +20,7 @@ pub mod few;
 pub mod ids;
 pub mod key;
 pub mod limits;
+pub mod meter;
 pub mod pay;
 pub mod refusal;
 pub mod replay;

@@ -19,6 +19,12 @@ pub const ROWS_PER_EVENT: usize = 40;
 pub const SETTLED_PER_EVENT: usize = 12;
 /// Accounts named in the shares of one answer; what they leave goes by value.
 pub const ANSWER_SHARES_MAX: usize = 50;
+/// Answers in one metering table.
+pub const METERED_ANSWERS_MAX: u64 = 1 << 16;
+/// Credits of contributors in one `meter_rows` command.
+pub const CREDITS_PER_EVENT: usize = 128;
+/// Postings of a metering in one event.
+pub const METERED_PER_EVENT: usize = 56;
 /// Distinct reason codes in one gate report.
 pub const REASONS_MAX: usize = 64;
 /// Bytes of a charter's text.
@@ -42,6 +48,8 @@ pub(crate) const FRAME_BYTES_MAX: usize = 300;
 pub(crate) const SETTLED_BYTES_MAX: usize = 1_200;
 /// A share of an answer and its posting.
 pub(crate) const SHARE_BYTES_MAX: usize = 270;
+/// A credit.
+pub(crate) const CREDIT_BYTES_MAX: usize = 80;
 /// A row of values.
 pub(crate) const VALUE_ROW_BYTES_MAX: usize = 240;
 /// A score under its name.
@@ -61,6 +69,8 @@ const _: () = {
     );
     assert!(SETTLED_PER_EVENT * SETTLED_BYTES_MAX <= room, "a settlement fits");
     assert!(ANSWER_SHARES_MAX * SHARE_BYTES_MAX + 4 * POSTING_BYTES_MAX <= room, "an answer fits");
+    assert!(CREDITS_PER_EVENT * CREDIT_BYTES_MAX <= room, "credits fit");
+    assert!(METERED_PER_EVENT * POSTING_BYTES_MAX <= room, "a metering fits");
     assert!(ROWS_PER_EVENT * VALUE_ROW_BYTES_MAX <= room, "rows of values fit");
     assert!(SCORES_MAX * SCORE_BYTES_MAX <= room, "a model card fits");
     assert!(CONTRIBUTION_RECORDS_MAX <= 9_999, "an index has at most four digits");

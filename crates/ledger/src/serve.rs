@@ -3,13 +3,13 @@
 use crate::amount::{Amount, Place};
 use crate::charter::{QueryRules, Split};
 use crate::command::Share;
-use crate::datanet::{Datanet, Query, Roles};
+use crate::datanet::{Datanet, Epoch, Model, Query, Roles};
 use crate::decide::View;
 use crate::event::Outcome;
 use crate::ids::{AccountId, DatanetId, Digest};
 use crate::limits::{ANSWER_SHARES_MAX, HOLD_HOURS_MAX, INTEGER_MAX, PPM};
 use crate::refusal::{Refusal, require, require_field};
-use crate::split::{split, tie};
+use crate::split::{split, split_plainly, tie};
 
 pub(crate) fn decide_ask(
     view: &View<'_>,
@@ -61,12 +61,12 @@ pub(crate) fn decide_answer(
     require(!open.is_expired(view.t), || {
         Refusal::rule(format!("the hold for question {query} has expired: its price can only go back"))
     })?;
-    let answering = net.model(model)?;
-    require(answering.valuation.is_some(), || {
-        Refusal::rule(format!("model {model} has no closed valuation: there is nothing to split by"))
-    })?;
-    net.require_whole(answering.snapshot)?;
-    require_shares(net, answering.snapshot, shares)?;
+    let answering = net.answering(model)?;
+    require_shares(shares)?;
+    let counts = net.snapshots.get(&answering.snapshot).map(|snapshot| &snapshot.counts);
+    for Share { account, .. } in shares {
+        require_contributor(counts.is_some_and(|counts| counts.contains_key(account)), account)?;
+    }
 
     let held = Place::Held(id.clone());
     let parts = role_parts(&net.charter.split, price, query);
@@ -81,7 +81,8 @@ pub(crate) fn decide_answer(
     Ok(Outcome::moving(moves.map(|(to, amount)| (held.clone(), to, amount))))
 }
 
-fn require_shares(net: &Datanet, snapshot: u64, shares: &[Share]) -> Result<(), Refusal> {
+/// That shares are in order and sum to a million at most; who they name is another matter.
+pub(crate) fn require_shares(shares: &[Share]) -> Result<(), Refusal> {
     require_field(shares.len() <= ANSWER_SHARES_MAX, "shares", || {
         format!("has {}; name the largest {ANSWER_SHARES_MAX}, the rest goes by value", shares.len())
     })?;
@@ -89,42 +90,84 @@ fn require_shares(net: &Datanet, snapshot: u64, shares: &[Share]) -> Result<(), 
     let positive = shares.iter().all(|share| share.ppm > 0);
     require_field(ascending && positive, "shares", || "must ascend by account, each above zero".to_owned())?;
     let sum: u64 = shares.iter().map(|share| u64::from(share.ppm)).sum();
-    require_field(sum <= u64::from(PPM), "shares", || format!("sum to {sum} parts per million"))?;
-    let counts = net.snapshots.get(&snapshot).map(|snapshot| &snapshot.counts);
-    for Share { account, .. } in shares {
-        require_field(counts.is_some_and(|counts| counts.contains_key(account)), "shares", || {
-            format!("{account} has no record in the snapshot of the model")
-        })?;
-    }
-    Ok(())
+    require_field(sum <= u64::from(PPM), "shares", || format!("sum to {sum} parts per million"))
+}
+
+/// That `account` has a record in the snapshot of the model that answers, given whether it does.
+pub(crate) fn require_contributor(does: bool, account: &AccountId) -> Result<(), Refusal> {
+    require_field(does, "shares", || format!("{account} has no record in the snapshot of the model"))
 }
 
 /// Parts of a price, by role.
-struct RoleParts {
-    contributors: Amount,
-    reviewers: Amount,
-    trainer: Amount,
-    platform: Amount,
+#[derive(Clone, Copy, Default)]
+pub(crate) struct RoleParts {
+    pub(crate) contributors: Amount,
+    pub(crate) reviewers: Amount,
+    pub(crate) trainer: Amount,
+    pub(crate) platform: Amount,
 }
 
 /// Divides a price as the charter says. Equal remainders go by the hash of the question's place and the role's name.
-fn role_parts(rules: &Split, price: Amount, query: u64) -> RoleParts {
+pub(crate) fn role_parts(rules: &Split, price: Amount, query: u64) -> RoleParts {
     const NAMES: [&str; 4] = ["contributors", "reviewers", "trainer", "platform"];
-    let weights = [rules.contributors, rules.reviewers, rules.trainer, rules.platform].map(u64::from);
-    let parts = split(price, &weights, |i| tie(query, NAMES[i]));
-    let parts = parts.and_then(|parts| parts.try_into().ok());
+    let parts = split(price, &weights(rules), |i| tie(query, NAMES[i]));
     // A charter's parts sum to a million, so that there is always a weight.
-    let [contributors, reviewers, trainer, platform] = parts.unwrap_or_default();
-    RoleParts { contributors, reviewers, trainer, platform }
+    parts.and_then(RoleParts::new).unwrap_or_default()
+}
+
+fn weights(rules: &Split) -> [u64; 4] {
+    [rules.contributors, rules.reviewers, rules.trainer, rules.platform].map(u64::from)
+}
+
+impl RoleParts {
+    /// In the order of the weights.
+    fn new(parts: Vec<Amount>) -> Option<Self> {
+        let [contributors, reviewers, trainer, platform] = parts.try_into().ok()?;
+        Some(Self { contributors, reviewers, trainer, platform })
+    }
+
+    /// Both together.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        Self {
+            contributors: self.contributors.saturating_add(other.contributors),
+            reviewers: self.reviewers.saturating_add(other.reviewers),
+            trainer: self.trainer.saturating_add(other.trainer),
+            platform: self.platform.saturating_add(other.platform),
+        }
+    }
+}
+
+/// [`role_parts`] of one price for many questions.
+pub(crate) struct RoleSplit<'a> {
+    rules: &'a Split,
+    price: Amount,
+    /// The parts, where no remainders are equal, so that the question does not matter.
+    always: Option<RoleParts>,
+}
+
+impl<'a> RoleSplit<'a> {
+    /// Of what an answer costs in a datanet; it costs the same for ever, since charters do not change.
+    pub(crate) fn of_answers(net: &'a Datanet) -> Self {
+        let (rules, price) = (&net.charter.split, net.charter.query.price);
+        let always = split_plainly(price, &weights(rules), PPM.into()).and_then(RoleParts::new);
+        Self { rules, price, always }
+    }
+
+    /// Of one question.
+    pub(crate) fn of(&self, query: u64) -> RoleParts {
+        self.always.unwrap_or_else(|| role_parts(self.rules, self.price, query))
+    }
 }
 
 /// Divides the contributors' part by the shares; the second is what they leave of a million.
-fn share_parts(total: Amount, shares: &[Share], query: u64) -> (Vec<Amount>, Amount) {
+pub(crate) fn share_parts(total: Amount, shares: &[Share], query: u64) -> (Vec<Amount>, Amount) {
     let named: u64 = shares.iter().map(|share| u64::from(share.ppm)).sum();
     let rest = u64::from(PPM).saturating_sub(named);
     let weights: Vec<u64> = shares.iter().map(|share| share.ppm.into()).chain([rest]).collect();
     let name = |i: usize| shares.get(i).map_or("pool", |share| share.account.as_str());
-    let mut parts = split(total, &weights, |i| tie(query, name(i))).unwrap_or_default();
+    let parts = split_plainly(total, &weights, PPM.into());
+    let parts = parts.or_else(|| split(total, &weights, |i| tie(query, name(i))));
+    let mut parts = parts.unwrap_or_default();
     let rest = parts.pop().unwrap_or_default();
     (parts, rest)
 }
@@ -134,12 +177,18 @@ pub(crate) fn apply_answer(net: &mut Datanet, query: u64) {
         return;
     };
     let parts = role_parts(&net.charter.split, answered.price, query);
-    let tally = net.tally();
-    tally.answered += 1;
-    tally.fees.add(answered.price);
-    tally.credited.add(&parts);
-    tally.paid.trainer.add(parts.trainer);
-    tally.paid.platform.add(parts.platform);
+    net.tally().answer(1, answered.price, &parts);
+}
+
+impl Epoch {
+    /// Counts answers for which so much was paid and divided.
+    pub(crate) fn answer(&mut self, answers: u64, fees: Amount, parts: &RoleParts) {
+        self.answered += answers;
+        self.fees.add(fees);
+        self.credited.add(parts);
+        self.paid.trainer.add(parts.trainer);
+        self.paid.platform.add(parts.platform);
+    }
 }
 
 impl Roles {
@@ -170,8 +219,18 @@ pub(crate) fn apply_release(net: &mut Datanet, query: u64) {
 }
 
 impl Datanet {
+    /// A model that can answer: it is valued, and none of its records was taken back.
+    pub(crate) fn answering(&self, model: u64) -> Result<&Model, Refusal> {
+        let answering = self.model(model)?;
+        require(answering.valuation.is_some(), || {
+            Refusal::rule(format!("model {model} has no closed valuation: there is nothing to split by"))
+        })?;
+        self.require_whole(answering.snapshot)?;
+        Ok(answering)
+    }
+
     /// An open question by its place in the log.
-    fn query(&self, seq: u64) -> Result<&Query, Refusal> {
+    pub(crate) fn query(&self, seq: u64) -> Result<&Query, Refusal> {
         let query = self.queries.get(&seq);
         query.ok_or_else(|| Refusal::not_found("open question", seq))
     }

@@ -16,8 +16,8 @@ use crate::key::Purpose;
 use crate::nonces::Nonces;
 use crate::serve::expiry;
 use crate::{
-    audit, contribute, datanet, fund, gate, key, publish, retract, review, serve, settle, snapshot, train,
-    value,
+    audit, contribute, datanet, fund, gate, key, meter, publish, retract, review, serve, settle, snapshot,
+    train, value,
 };
 
 /// All that the log says, folded. The same log gives the same state, bit for bit, on any machine.
@@ -302,6 +302,8 @@ fn apply_in(net: &mut Datanet, seq: u64, t: u64, actor: &AccountId, command: &Co
             serve::apply_ask(net, seq, actor, query, expiry(t, *hold_hours));
         }
         Command::Answer { query, .. } => serve::apply_answer(net, *query),
+        Command::MeterRows { part, rows, .. } => meter::apply_rows(net, *part, rows),
+        Command::Meter { through, .. } => meter::apply(net, *through),
         Command::Release { query, .. } => serve::apply_release(net, *query),
         Command::Settle { epoch, .. } => settle::apply(net, seq, *epoch),
         Command::Publish { name, table, .. } => publish::apply(net, seq, name, table),

@@ -216,6 +216,9 @@ impl StatementFold {
             Command::Answer { query, .. } | Command::Release { query, .. } => {
                 self.statement.holds.remove(query);
             }
+            Command::Meter { datanet, through, .. } => {
+                self.statement.holds.retain(|query, hold| query > through || hold.datanet != *datanet);
+            }
             _ => {}
         }
     }

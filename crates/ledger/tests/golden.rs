@@ -11,6 +11,7 @@ use assay_ledger::codec::{canonical, decode, decode_entry, encode};
 use assay_ledger::command::{Command, Role};
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::Digest;
+use assay_ledger::meter::credits;
 use assay_ledger::replay::{Reason, Replay, Signatures};
 use assay_ledger::state::State;
 use common::*;
@@ -18,7 +19,7 @@ use common::*;
 const GOLDEN: &str = include_str!("golden/log-v1.jsonl");
 /// After so many entries: SHA-256 of the balances, for which Python gave the same from the postings alone, and of the
 /// state. One more for whatever is added to the story; none is ever changed.
-const MILESTONES: [(usize, &str, &str); 3] = [
+const MILESTONES: [(usize, &str, &str); 4] = [
     (
         139,
         "4b60d18d68b755cef8a8bee15e852a113d0c170a230e67d119757ef1ee0cf639",
@@ -33,6 +34,11 @@ const MILESTONES: [(usize, &str, &str); 3] = [
         150,
         "84f19660ff9c1898f381c521e7397c027601d9dbe627f68bfe57c83d163a389c",
         "8402284afe5f698686068d3ff9c908a854430ab22f528370f6a5bfe77fb9831a",
+    ),
+    (
+        349,
+        "7e3eb8d6be339d49db1d4af7aa36d22acbd37a064c2677e33d131183ee276d7a",
+        "d1aa7791b705217cd8175f9230312805b6a5e9be5359149df01b95107dd36a13",
     ),
 ];
 
@@ -87,7 +93,44 @@ fn story() -> World {
     world.act(7, Command::Retract { datanet: net(), contribution, reason: code("withdrawn") });
     keys(&mut world);
     holds(&mut world);
+    meters(&mut world);
     world
+}
+
+/// Answers that are metered: more postings than an entry takes, credits in two parts.
+fn meters(world: &mut World) {
+    world.act(1, create_with("votes", charter("votes", 9_001, 0, false)));
+    let votes = "votes".parse().unwrap();
+    for actor in 0..60 {
+        if actor > 22 {
+            world.act(actor, Command::OpenAccount { key: public(actor) });
+        }
+        let contribution = world.act(actor, contribute(&votes, 1));
+        world.act(OPERATOR, gate(&votes, contribution, 1, &[], 0));
+    }
+    let frozen = world.act(OPERATOR, snapshot(&votes, 60));
+    let model = world.act(OPERATOR, train(&votes, frozen));
+    let mut rows: Vec<_> = (0..60).map(|actor| row(actor, 1, 90, 100, 110)).collect();
+    rows.sort_by(|a, b| a.account.cmp(&b.account));
+    for (part, rows) in (0..).zip(rows.chunks(40)) {
+        world.act(OPERATOR, value_rows(&votes, model, part, rows.to_vec()));
+    }
+    world.act(OPERATOR, value(&votes, model, 2, 6_000, 60));
+    world.deposit(5, 300_000);
+    let queries: Vec<u64> = (0..30).map(|_| world.act(5, ask(&votes))).collect();
+    let of = |query: u64| {
+        (0..20).map(|i| (((query * 7 + i * 3) % 60) as u8, 30_011 + 97 * i as u32)).collect::<Vec<_>>()
+    };
+    let answers: Vec<_> = queries[..29].iter().map(|&query| metered(query, &of(query))).collect();
+    let credits = credits(world.state.datanet(&votes).unwrap(), model, &answers).unwrap();
+    world.act(OPERATOR, meter_rows(&votes, 0, credits[..1].to_vec()));
+    world.act(OPERATOR, meter_rows(&votes, 0, credits[..50].to_vec()));
+    world.act(OPERATOR, meter_rows(&votes, 1, credits[50..].to_vec()));
+    let mut command = meter(&votes, model, queries[28], 29, 2);
+    if let Command::Meter { root, .. } = &mut command {
+        *root = assay_ledger::meter::root(&answers).unwrap();
+    }
+    world.act(OPERATOR, command);
 }
 
 /// Two holds that expire, in a datanet that asks for an hour: one is taken back, one given back.
@@ -158,7 +201,7 @@ fn the_golden_log_has_every_kind_of_command() {
             Cause::Earlier(_) => None,
         })
         .collect();
-    assert_eq!(kinds.len(), 24, "{kinds:?}");
+    assert_eq!(kinds.len(), 26, "{kinds:?}");
     assert!(events.iter().any(|event| matches!(event.cause, Cause::Earlier(_))));
     for (line, event) in GOLDEN.lines().zip(&events) {
         if let Cause::Command(signed) = &event.cause {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assay_ledger::amount::Place;
 use assay_ledger::codec::{canonical, decode, decode_entry, encode};
-use assay_ledger::command::{Command, Role, Signed, ValueRow};
+use assay_ledger::command::{Command, Credit, Role, Signed, ValueRow};
 use assay_ledger::event::Cause;
 use assay_ledger::ids::{AccountId, DatanetId};
 use assay_ledger::refusal::Refusal;
@@ -79,7 +79,7 @@ fn wish(dice: &mut Dice, world: &mut World) -> Option<(u8, Command)> {
         return Some((dice.actor(), create_with(id.as_str(), charter)));
     };
     let fresh = code(&format!("p{}", world.state.size()));
-    let (actor, command) = match dice.below(25) {
+    let (actor, command) = match dice.below(28) {
         0 | 1 => {
             let (to, units) = (account(dice.actor()), amount(u128::from(dice.below(3_000))));
             (OPERATOR, Command::Deposit { account: to, amount: units, reference: fresh })
@@ -136,6 +136,24 @@ fn wish(dice: &mut Dice, world: &mut World) -> Option<(u8, Command)> {
             let (&contribution, offered) = dice.pick(&net.contributions)?;
             let actor = dice.pick([OPERATOR, actor_of(&offered.author)])?;
             (actor, Command::Retract { datanet: id, contribution, reason: fresh })
+        }
+        25 if net.metering.is_none() || dice.one_in(3) => {
+            let (_, model) = dice.pick(net.models.iter().filter(|(_, m)| m.valuation.is_some()))?;
+            let accounts = net.snapshots[&model.snapshot].counts.keys().filter(|_| dice.one_in(2)).cloned();
+            let accounts: Vec<AccountId> = accounts.collect();
+            let rows = accounts.into_iter().map(|account| {
+                let amount = amount(u128::from(dice.below(25)));
+                Credit { account, amount }
+            });
+            let rows = rows.collect();
+            let parts = net.metering.as_ref().map_or(0, |staged| staged.parts);
+            (OPERATOR, meter_rows(&id, dice.pick([0, 0, parts])?, rows))
+        }
+        25..=27 => {
+            let through = *dice.pick(net.queries.keys())?;
+            let (&model, _) = dice.pick(net.models.iter().filter(|(_, m)| m.valuation.is_some()))?;
+            let parts = net.metering.as_ref().map_or(0, |staged| staged.parts);
+            (OPERATOR, meter(&id, model, through, net.queries.range(..=through).count() as u64, parts))
         }
         19 if dice.one_in(3) => {
             let (&query, open) = dice.pick(&net.queries)?;
@@ -307,7 +325,7 @@ fn closes(statement: &Statement) {
 
 #[test]
 fn any_sequence_of_commands_keeps_the_books() {
-    let seeds = std::env::var("ASSAY_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(16);
+    let seeds = std::env::var("ASSAY_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(24);
     let mut total: BTreeMap<&str, usize> = BTreeMap::new();
     let mut standings = BTreeSet::new();
     let (mut short, mut ample, mut held_back) = (0, 0, 0);
@@ -329,7 +347,7 @@ fn any_sequence_of_commands_keeps_the_books() {
         }
         standings.extend(world.log.iter().flat_map(|event| &event.outcome.settled).map(|row| row.standing));
     }
-    assert!(total.len() == 22 && total.values().all(|&n| n >= 10), "{total:?}");
+    assert!(total.len() == 24 && total.values().all(|&n| n >= 10), "{total:?}");
     assert_eq!(standings.len(), 3, "paid, unproven and harmful were all met");
     assert!(short > 0 && ample > 0 && held_back > 0, "{short} {ample} {held_back}");
 }

@@ -10,7 +10,7 @@ use assay_ledger::command::{Command, Role};
 use assay_ledger::decide::{decide, decide_verified};
 use assay_ledger::ids::{Nonce, Signature, TableRef};
 use assay_ledger::limits::{
-    AMOUNT_MAX, ANSWER_SHARES_MAX, CONTRIBUTION_RECORDS_MAX, MICROBITS_MAX, ROWS_PER_EVENT,
+    AMOUNT_MAX, ANSWER_SHARES_MAX, CONTRIBUTION_RECORDS_MAX, CREDITS_PER_EVENT, MICROBITS_MAX, ROWS_PER_EVENT,
 };
 use assay_ledger::refusal::{Kind, Refusal};
 use assay_ledger::state::State;
@@ -424,6 +424,7 @@ fn serve_settle_publish() {
     ];
     check(&mut scene, cases);
 
+    metering(&mut scene);
     scene.world.act(OPERATOR, with(&[(AUTHOR, 1_000_000)]));
     let again = scene.world.act(OTHER, ask(&net()));
     scene.world.act(OPERATOR, release(again));
@@ -435,6 +436,50 @@ fn serve_settle_publish() {
             (OPERATOR, release(again), "there is no open question"),
         ],
     );
+}
+
+/// One question of 1,000 is open, of which 700 go to contributors.
+fn metering(scene: &mut Scene) {
+    let (query, valued, staged) = (scene.query, scene.valued, scene.staged);
+    let rows = |part, rows| meter_rows(&net(), part, rows);
+    let mut backwards = vec![credit(AUTHOR, 5), credit(REVIEWER, 5)];
+    backwards.sort_by(|a, b| b.account.cmp(&a.account));
+    let close = |parts| meter(&net(), valued, query, 1, parts);
+    let mut short = close(0);
+    if let Command::Meter { table, .. } = &mut short {
+        table.rows = 2;
+    }
+    check(
+        scene,
+        vec![
+            (OTHER, rows(0, vec![credit(AUTHOR, 1)]), "only the operator may"),
+            (OPERATOR, rows(1, vec![credit(AUTHOR, 1)]), "is 1; the next part is 0, and 0 starts again"),
+            (OPERATOR, rows(0, vec![]), "has 0; a part has 1 to 128"),
+            (
+                OPERATOR,
+                rows(0, vec![credit(AUTHOR, 1); CREDITS_PER_EVENT + 1]),
+                "has 129; a part has 1 to 128",
+            ),
+            (OPERATOR, rows(0, vec![credit(AUTHOR, 1); 2]), "must ascend by account"),
+            (OPERATOR, rows(0, backwards), "must ascend by account"),
+            (OPERATOR, rows(0, vec![credit(AUTHOR, 0)]), "each above zero"),
+            (OTHER, close(0), "only the operator may"),
+            (OPERATOR, meter(&net(), 999, query, 1, 0), "there is no model 999"),
+            (OPERATOR, meter(&net(), staged, query, 1, 0), "has no closed valuation"),
+            (OPERATOR, meter(&net(), valued, query + 1, 1, 0), "there is no open question"),
+            (OPERATOR, meter(&net(), valued, query, 2, 0), "answers: is 2; 1 are open up to"),
+            (OPERATOR, close(1), "is 1, and 0 were sent"),
+            (OPERATOR, short, "table"),
+        ],
+    );
+    for (credits, told) in [
+        (vec![credit(AUTHOR, 701)], "rows: credit 701 base units, and 700 are due to contributors"),
+        (vec![credit(AUTHOR, AMOUNT_MAX)], "are due to contributors"),
+        (vec![credit(OTHER, 1)], "has no record in the snapshot"),
+    ] {
+        scene.world.act(OPERATOR, rows(0, credits));
+        check(scene, vec![(OPERATOR, close(1), told), (OPERATOR, close(0), "is 0, and 1 were sent")]);
+    }
 }
 
 #[test]

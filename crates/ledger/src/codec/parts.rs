@@ -2,9 +2,10 @@
 
 use super::wire::{Out, Reader, Wire};
 use crate::amount::Posting;
-use crate::command::{Benchmark, Command, Intent, Role, Score, Share, Signed, ValueRow};
+use crate::command::{Benchmark, Command, Credit, Intent, Role, Score, Share, Signed, ValueRow};
 use crate::event::{Cause, Event, Outcome, SettledRow, Standing};
 use crate::ids::TableRef;
+use crate::meter::Metered;
 
 /// Whether names ascend, so that members are in canonical order.
 const fn ascending(names: &[&str]) -> bool {
@@ -53,6 +54,8 @@ objects! {
     Score { accuracy_ppm, gain_microbits, high_microbits, low_microbits }
     ValueRow { account, high_microbits, low_microbits, records, se_microbits, value_microbits }
     Share { account, ppm }
+    Credit { account, amount }
+    Metered { answer, moved_microbits, query, shares }
     Posting { amount, from, to }
     SettledRow {
         account, accrued, at_stake, high_microbits, lost, low_microbits, pool, released, reward, standing,
@@ -141,6 +144,8 @@ commands! {
     Fund "fund" { amount, datanet; }
     Ask "ask" { datanet, hold_hours; price_max, query }
     Answer "answer" { answer, datanet; model, moved_microbits, query, shares }
+    MeterRows "meter_rows" { datanet; part, rows }
+    Meter "meter" { answers, datanet; model, parts, root, table, through }
     Release "release" { datanet; query, reason }
     Settle "settle" { datanet, epoch; }
     Publish "publish" { datanet; name, table }

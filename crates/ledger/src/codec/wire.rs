@@ -398,7 +398,7 @@ mod tests {
     fn all_that_escapes_nothing_goes_this_way() {
         let mut kinds = BTreeSet::new();
         for line in include_str!("../../tests/golden/log-v1.jsonl").lines() {
-            let event = super::super::plainly(line.as_bytes()).unwrap();
+            let event: Event = super::super::plainly(line.as_bytes()).unwrap();
             assert_eq!(write(&event, 0).unwrap(), line.as_bytes());
             let escaped = line.contains('\\');
             let read = read::<Event>(line.as_bytes());

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use assay_ledger::amount::{Amount, Place};
 use assay_ledger::codec::canonical;
-use assay_ledger::command::{Benchmark, Command, Intent, Score, Share, Signed, ValueRow};
+use assay_ledger::command::{Benchmark, Command, Credit, Intent, Score, Share, Signed, ValueRow};
 use assay_ledger::datanet::Contribution;
 use assay_ledger::decide::{decide, signer};
 use assay_ledger::event::Event;
 use assay_ledger::ids::{AccountId, Code, DatanetId, Digest, Nonce, PublicKey, Signature, TableRef};
 use assay_ledger::key::{Claim, Purpose};
 use assay_ledger::limits::ENTRY_BYTES_MAX;
+use assay_ledger::meter::Metered;
 use assay_ledger::refusal::Refusal;
 use assay_ledger::state::State;
 use ed25519_dalek::SigningKey;
@@ -259,6 +260,23 @@ pub fn answer(datanet: &DatanetId, query: u64, model: u64, of: &[(u8, u32)]) -> 
         moved_microbits: 1_500_000,
         shares: shares(of),
     }
+}
+
+pub fn metered(query: u64, of: &[(u8, u32)]) -> Metered {
+    Metered { query, answer: digest("answer"), moved_microbits: 1_500_000, shares: shares(of) }
+}
+
+pub fn meter_rows(datanet: &DatanetId, part: u32, rows: Vec<Credit>) -> Command {
+    Command::MeterRows { datanet: datanet.clone(), part, rows }
+}
+
+pub fn credit(actor: u8, units: u128) -> Credit {
+    Credit { account: account(actor), amount: amount(units) }
+}
+
+pub fn meter(datanet: &DatanetId, model: u64, through: u64, answers: u64, parts: u32) -> Command {
+    let (datanet, root, table) = (datanet.clone(), digest("answers"), table(answers));
+    Command::Meter { datanet, model, through, answers, parts, root, table }
 }
 
 pub fn settle(datanet: &DatanetId, epoch: u32) -> Command {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use assay_ledger::charter::Split;
 use assay_ledger::command::{Command, Intent, ValueRow};
 use assay_ledger::state::State;
 use sha2::{Digest as _, Sha256};
@@ -14,7 +15,8 @@ pub struct Naive {
     pub money: BTreeMap<String, i128>,
     liability: BTreeMap<String, BTreeMap<String, u128>>,
     decisions: BTreeMap<String, BTreeMap<String, u128>>,
-    prices: BTreeMap<u64, (String, u128)>,
+    prices: BTreeMap<u64, (String, String, u128)>,
+    credits: BTreeMap<String, BTreeMap<String, u128>>,
     trainers: BTreeMap<u64, String>,
     staged: BTreeMap<u64, Rows>,
     /// Low, value and high of everybody in a datanet, over all runs.
@@ -127,37 +129,48 @@ impl Naive {
             Command::Ask { .. } => {
                 let price = charter.unwrap().query.price.units();
                 self.go(&user, &format!("held/{net}"), price);
-                self.prices.insert(seq, (user, price));
+                self.prices.insert(seq, (net, user, price));
             }
             Command::Release { query, .. } => {
-                let (consumer, price) = self.prices.remove(query).unwrap();
+                let (_, consumer, price) = self.prices.remove(query).unwrap();
                 self.go(&format!("held/{net}"), &consumer, price);
             }
             Command::Answer { query, model, shares, .. } => {
-                let (_, price) = self.prices.remove(query).unwrap();
-                let split = charter.unwrap().split;
-                let roles = [
-                    ("contributors", split.contributors),
-                    ("reviewers", split.reviewers),
-                    ("trainer", split.trainer),
-                    ("platform", split.platform),
-                ];
-                let roles = roles.map(|(name, ppm)| (name.to_owned(), u128::from(ppm)));
-                let parts = hamilton(price, *query, &roles);
+                let (_, _, price) = self.prices.remove(query).unwrap();
+                let part = self.pay_roles(&net, *query, *model, price, &charter.unwrap().split);
                 let held = format!("held/{net}");
-                self.go(&held, &format!("reviews/{net}"), parts[1]);
-                self.go(&held, &format!("user/{}", self.trainers[model].clone()), parts[2]);
-                self.go(&held, &format!("user/{}", self.operator.clone()), parts[3]);
                 let mut claims: Vec<(String, u128)> =
                     shares.iter().map(|share| (share.account.to_string(), share.ppm.into())).collect();
                 claims.push(("pool".to_owned(), 1_000_000 - claims.iter().map(|(_, ppm)| ppm).sum::<u128>()));
-                for ((name, _), part) in claims.iter().zip(hamilton(parts[0], *query, &claims)) {
+                for ((name, _), part) in claims.iter().zip(hamilton(part, *query, &claims)) {
                     let to = match name.as_str() {
                         "pool" => format!("pool/{net}"),
                         account => format!("accrued/{net}/{account}"),
                     };
                     self.go(&held, &to, part);
                 }
+            }
+            Command::MeterRows { part, rows, .. } => {
+                let credits = self.credits.entry(net).or_default();
+                if *part == 0 {
+                    credits.clear();
+                }
+                credits.extend(rows.iter().map(|row| (row.account.to_string(), row.amount.units())));
+            }
+            Command::Meter { model, through, .. } => {
+                let (held, split) = (format!("held/{net}"), charter.unwrap().split);
+                let mut due = 0;
+                for (query, (of, user, price)) in std::mem::take(&mut self.prices) {
+                    match of == net && query <= *through {
+                        true => due += self.pay_roles(&net, query, *model, price, &split),
+                        false => drop(self.prices.insert(query, (of, user, price))),
+                    }
+                }
+                for (account, units) in self.credits.remove(&net).unwrap_or_default() {
+                    self.go(&held, &format!("accrued/{net}/{account}"), units);
+                    due -= units;
+                }
+                self.go(&held, &format!("pool/{net}"), due);
             }
             Command::Settle { epoch, .. } => {
                 let charter = charter.unwrap();
@@ -171,6 +184,23 @@ impl Naive {
             }
             _ => {}
         }
+    }
+
+    /// Pays everybody but contributors for an answer; their part.
+    fn pay_roles(&mut self, net: &str, query: u64, model: u64, price: u128, split: &Split) -> u128 {
+        let roles = [
+            ("contributors", split.contributors),
+            ("reviewers", split.reviewers),
+            ("trainer", split.trainer),
+            ("platform", split.platform),
+        ];
+        let roles = roles.map(|(name, ppm)| (name.to_owned(), u128::from(ppm)));
+        let parts = hamilton(price, query, &roles);
+        let held = format!("held/{net}");
+        self.go(&held, &format!("reviews/{net}"), parts[1]);
+        self.go(&held, &format!("user/{}", self.trainers[&model].clone()), parts[2]);
+        self.go(&held, &format!("user/{}", self.operator.clone()), parts[3]);
+        parts[0]
     }
 
     fn settle(&mut self, net: &str, epoch: u64, per_bit: u128) {
