@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Check a receipt or a checkpoint with this file alone: Python's standard library, nothing of ours, no network.
 
-TRUST is the verifier key of the log, or a policy file (c2sp.org/tlog-policy) whose quorum must have cosigned.
---kind, --datanet, --epoch, --account and --nonce say what the receipt should be of, and it is refused if it is of
-anything else; --records (JSON lines) and --answer are what was offered or given. Written from c2sp.org/signed-note,
-tlog-checkpoint, tlog-cosignature, tlog-policy and tlog-proof, RFC 6962, RFC 8032 and SCHEMAS.md beside this file.
+TRUST is the verifier key of the log, or a policy file (c2sp.org/tlog-policy) whose quorum must have cosigned. A receipt
+of anything else than --kind to --nonce say is refused; --records (JSON lines), --answer are what was offered or given.
+From c2sp.org/signed-note, tlog-checkpoint, -cosignature, -policy and -proof, RFC 6962, RFC 8032, and SCHEMAS.md here.
 """
 import argparse, base64, hashlib, hmac, json, os, sys
 
@@ -63,8 +62,7 @@ def parse_policy(text):
         elif words[0] == "witness" and words[1] not in {"none", *witnesses, *groups}:
             witnesses[words[1]] = parse_key(words[2], 4)
         elif words[0] == "group" and words[1] not in {"none", *witnesses, *groups}:
-            members = words[3:]
-            k = {"all": len(members), "any": 1}.get(words[2]) or int(words[2])
+            k, members = {"all": len(words) - 3, "any": 1}.get(words[2]) or int(words[2]), words[3:]
             taken = [m for group in groups.values() for m in group[1]] + members
             need(1 <= k <= len(members) and len(set(taken)) == len(taken), "group " + words[1])
             need(set(members) <= {**witnesses, **groups}.keys(), "members of " + words[1])
@@ -76,8 +74,7 @@ def parse_policy(text):
     return logs, witnesses, groups, quorum
 
 def load_trust(text):
-    if os.path.isfile(text):
-        text = open(text, encoding="utf-8").read()
+    text = open(text, encoding="utf-8").read() if os.path.isfile(text) else text
     return parse_policy(text) if "\n" in text.strip() else ([parse_key(text.strip())], {}, {}, "none")
 
 def open_checkpoint(note, trust):
@@ -90,16 +87,13 @@ def open_checkpoint(note, trust):
         dash, signer, encoded = line.split(" ")
         raw = b64(encoded)
         need(dash == "\u2014" and len(raw) > 4, "signature line")
-        for name, key_id, public in logs:
-            if (name, key_id) == (signer, raw[:4].hex()):
-                ed25519(public, text.encode(), raw[4:])
-                signed.add(name)
-        for alias, (name, key_id, public) in witnesses.items():
-            if (name, key_id) == (signer, raw[:4].hex()):
-                time = int.from_bytes(raw[4:12], "big")
-                need(time < 1 << 63, "time")
-                ed25519(public, b"cosignature/v1\ntime %d\n" % time + text.encode(), raw[12:])
-                cosigned.add(alias)
+        for public in (key[2] for key in logs if key[:2] == (signer, raw[:4].hex())):
+            ed25519(public, text.encode(), raw[4:])
+            signed.add(signer)
+        for alias, public in ((w, key[2]) for w, key in witnesses.items() if key[:2] == (signer, raw[:4].hex())):
+            need((time := int.from_bytes(raw[4:12], "big")) < 1 << 63, "time")
+            ed25519(public, b"cosignature/v1\ntime %d\n" % time + text.encode(), raw[12:])
+            cosigned.add(alias)
     for name, (k, members) in groups.items():
         cosigned |= {name} if len(cosigned.intersection(members)) >= k else set()
     origin, size, top = text.split("\n")[:3]
@@ -109,7 +103,7 @@ def open_checkpoint(note, trust):
 
 def root_from_path(index, size, leaf, path):
     """RFC 9162, section 2.1.3.2."""
-    need(index < size, "index inside the tree")
+    need(0 <= index < size, "index inside the tree")
     fn, sn, r = index, size - 1, leaf
     for sibling in path:
         need(sn and len(sibling) == 32, "length of the proof")
@@ -155,9 +149,15 @@ def check_receipt(receipt, trust, wanted, records, answer):
     intent = cause["cause"]["command"]["intent"]
     command, openings = intent["command"], receipt.get("openings", [])
     need(origin == receipt["origin"] == intent["origin"], "origin")
-    kind = {"contribute": "contribution", "gate": "verdict", "answer": "inference", "settle": "payout"}
-    about = {"kind": kind.get(command["kind"], "entry"), "nonce": intent["nonce"]}
-    about.update({key: command[key] for key in ("datanet", "epoch") if key in command})
+    kinds = {"contribute": "contribution", "gate": "verdict", "answer": "inference", "settle": "payout"}
+    about = {key: command[key] for key in ("datanet", "epoch") if key in command}
+    about.update(kind=kinds.get(command["kind"], "entry"), nonce=intent["nonce"])
+    if "metered" in receipt:
+        index, text, path = (receipt["metered"][key] for key in ("index", "answer", "path"))
+        top = root_from_path(index, command["answers"], sha256(b"\0", text.encode()), map(bytes.fromhex, path))
+        need(command["kind"] == "meter" and top.hex() == command["root"], "answer of the entry")
+        command = {**command, **json.loads(text)}
+        about.update(kind="inference", query=command["query"])
     if about["kind"] == "payout":
         about["account"] = receipt["about"]["account"]
         [command] = [row for row in event["outcome"]["settled"] if row["account"] == about["account"]]
@@ -181,7 +181,7 @@ def check_receipt(receipt, trust, wanted, records, answer):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name in ("file", "trust", "--kind", "--datanet", "--epoch", "--account", "--nonce", "--records", "--answer"):
+    for name in "file trust --kind --datanet --epoch --account --query --nonce --records --answer".split():
         parser.add_argument(name)
     args = vars(parser.parse_args())
     text, trust = open(args.pop("file"), encoding="utf-8", newline="").read(), load_trust(args.pop("trust"))

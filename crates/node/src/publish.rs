@@ -302,7 +302,7 @@ fn named(command: &Command) -> impl Iterator<Item = (Digest, &'static str)> + us
             Some((table.sha256, PARQUET))
         }
         Command::Train { recipe, .. } | Command::Value { recipe, .. } => Some((*recipe, JSON)),
-        Command::Audit { table, .. } => Some((table.sha256, PARQUET)),
+        Command::Audit { table, .. } | Command::Meter { table, .. } => Some((table.sha256, PARQUET)),
         Command::Publish { table, .. } => Some((table.sha256, JSON)),
         _ => None,
     };

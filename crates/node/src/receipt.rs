@@ -7,6 +7,7 @@ use assay_ledger::command::{Command, Signed};
 use assay_ledger::commit::{Content, Salt};
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::{AccountId, DatanetId, Digest, Nonce};
+use assay_ledger::meter::Metered;
 use assay_store::files::write_secret;
 use assay_tlog::{Checkpoint, Trusted, leaf_hash, open_checkpoint, verify_inclusion};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::contribute::canonical;
 use crate::error::{NodeError, Result};
 use crate::home::write_new;
+use crate::meter::ProvenAnswer;
 use crate::node::{CHECKPOINT, Node};
 use crate::publish::{NOTE_BYTES_MAX, hash_tiles};
 use crate::serve::Answered;
@@ -40,6 +42,9 @@ pub struct Receipt {
     /// The command that the entry follows from, where it is an earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<Proven>,
+    /// The one of the answers that the entry meters which this is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metered: Option<ProvenAnswer>,
     /// Salts of the author's records, or of the one answer; empty where nothing is to be opened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub openings: Vec<Opening>,
@@ -70,6 +75,9 @@ pub struct About {
     /// For whom: payouts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
+    /// To which question, by its place in the log: answers that are metered with others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<u64>,
     /// Nonce of the command, unique for its actor.
     pub nonce: Nonce,
 }
@@ -101,6 +109,8 @@ pub struct Wanted {
     pub epoch: Option<u32>,
     /// For whom.
     pub account: Option<AccountId>,
+    /// To which question.
+    pub query: Option<u64>,
     /// Of which command.
     pub nonce: Option<Nonce>,
 }
@@ -128,12 +138,19 @@ pub struct ReceiptHolds {
 
 impl About {
     /// What a receipt for `event` is of. `cause` is the command that it follows from.
-    fn of(event: &Event, cause: &Signed, account: Option<&AccountId>) -> Result<Self> {
+    fn of(
+        event: &Event,
+        cause: &Signed,
+        account: Option<&AccountId>,
+        metered: Option<&ProvenAnswer>,
+    ) -> Result<Self> {
         let command = &cause.intent.command;
+        let query = metered.map(|metered| metered.of(event)).transpose()?.map(|metered| metered.query);
         let (kind, epoch) = match command {
             Command::Contribute { .. } => (ReceiptKind::Contribution, None),
             Command::Gate { .. } => (ReceiptKind::Verdict, None),
             Command::Answer { .. } => (ReceiptKind::Inference, None),
+            Command::Meter { .. } if metered.is_some() => (ReceiptKind::Inference, None),
             Command::Settle { epoch, .. } => (ReceiptKind::Payout, Some(*epoch)),
             _ => (ReceiptKind::Entry, None),
         };
@@ -147,7 +164,8 @@ impl About {
             (ReceiptKind::Payout, None) => return Err(refuse("it does not say whose payout it is")),
             _ => None,
         };
-        Ok(Self { kind, datanet: command.datanet().cloned(), epoch, account, nonce: cause.intent.nonce })
+        let (datanet, nonce) = (command.datanet().cloned(), cause.intent.nonce);
+        Ok(Self { kind, datanet, epoch, account, query, nonce })
     }
 
     /// Refuses what is not of the place that is asked for.
@@ -160,6 +178,7 @@ impl About {
             (differs(&wanted.datanet, self.datanet.as_ref()), "of another datanet"),
             (differs(&wanted.epoch, self.epoch.as_ref()), "of another epoch"),
             (differs(&wanted.account, self.account.as_ref()), "of another account"),
+            (differs(&wanted.query, self.query.as_ref()), "of another question"),
             (differs(&wanted.nonce, Some(&self.nonce)), "of another command"),
         ];
         match wrong.iter().find(|(differs, _)| *differs) {
@@ -171,10 +190,20 @@ impl About {
     }
 }
 
+impl ProvenAnswer {
+    /// The answer, if it is one of those that the entry meters.
+    fn of(&self, event: &Event) -> Result<Metered> {
+        match &command(event)?.intent.command {
+            Command::Meter { answers, root, .. } => self.verify(*answers, root).map_err(refuse),
+            _ => Err(refuse("its entry meters no answers")),
+        }
+    }
+}
+
 impl Node {
     /// A receipt for the entry at `seq`, against the newest published checkpoint.
     pub fn receipt(&self, seq: u64, openings: Vec<Opening>) -> Result<Receipt> {
-        self.make_receipt(seq, None, openings)
+        self.make_receipt(seq, None, None, openings)
     }
 
     /// A receipt for what the settlement at `seq`, which may take several entries, meant for `account`.
@@ -186,7 +215,7 @@ impl Node {
                 break;
             }
             if event.outcome.settled.iter().any(|row| row.account == *account) {
-                return self.make_receipt(at, Some(account), Vec::new());
+                return self.make_receipt(at, Some(account), None, Vec::new());
             }
         }
         Err(NodeError::not_found(format!("entry {seq} settles nothing for {account}")))
@@ -198,10 +227,17 @@ impl Node {
         let commitment =
             Content::Answer.commit(&opening.salt()?, self.home().origin(), net, answered.answer.as_bytes());
         opening.commitment = commitment.to_string();
-        self.receipt(answered.entry, vec![opening])
+        let proven = self.answer_of(answered.query)?.and_then(|(_, proven)| proven);
+        self.make_receipt(answered.entry, None, proven, vec![opening])
     }
 
-    fn make_receipt(&self, seq: u64, account: Option<&AccountId>, openings: Vec<Opening>) -> Result<Receipt> {
+    fn make_receipt(
+        &self,
+        seq: u64,
+        account: Option<&AccountId>,
+        metered: Option<ProvenAnswer>,
+        openings: Vec<Opening>,
+    ) -> Result<Receipt> {
         let note = self.public().read(CHECKPOINT, NOTE_BYTES_MAX)?.unwrap_or_default();
         let origin = self.home().origin();
         let head = open_checkpoint(&note, self.log_key(), origin).map_err(NodeError::bug)?;
@@ -209,15 +245,15 @@ impl Node {
         let Proven { entry, proof } = self.prove(seq, &head, &note)?;
         let event = codec::decode(entry.as_bytes())?;
         let (about, because) = match &event.cause {
-            Cause::Command(signed) => (About::of(&event, signed, account)?, None),
+            Cause::Command(signed) => (About::of(&event, signed, account, metered.as_ref())?, None),
             Cause::Earlier(earlier) => {
                 let because = self.prove(*earlier, &head, &note)?;
                 let cause = codec::decode(because.entry.as_bytes())?;
-                (About::of(&event, command(&cause)?, account)?, Some(because))
+                (About::of(&event, command(&cause)?, account, metered.as_ref())?, Some(because))
             }
         };
         let (schema, origin) = (SCHEMA.to_owned(), origin.to_owned());
-        Ok(Receipt { schema, origin, about, entry, proof, because, openings })
+        Ok(Receipt { schema, origin, about, entry, proof, because, metered, openings })
     }
 
     /// The entry at `seq` with its proof under a published head.
@@ -297,7 +333,7 @@ impl Receipt {
             }
             _ => return Err(refuse("it shows a command too many or too few")),
         };
-        let about = About::of(&event, &cause, self.about.account.as_ref())?;
+        let about = About::of(&event, &cause, self.about.account.as_ref(), self.metered.as_ref())?;
         if about != self.about || cause.intent.origin != self.origin {
             return Err(refuse("its entry is of another place than it says"));
         }
@@ -340,8 +376,12 @@ impl Receipt {
 
     /// Checks that the entry is the answer `text`.
     pub fn verify_answer(&self, event: &Event, text: &str) -> Result<()> {
-        let Command::Answer { datanet, answer, .. } = &command(event)?.intent.command else {
-            return Err(refuse("its entry is no answer"));
+        let command = &command(event)?.intent.command;
+        let metered = self.metered.as_ref().map(|metered| metered.of(event)).transpose()?;
+        let (datanet, answer) = match (command, &metered) {
+            (Command::Answer { datanet, answer, .. }, None) => (datanet, answer),
+            (Command::Meter { datanet, .. }, Some(metered)) => (datanet, &metered.answer),
+            _ => return Err(refuse("its entry is no answer")),
         };
         let [opening] = self.openings.as_slice() else {
             return Err(refuse("it does not open its answer"));

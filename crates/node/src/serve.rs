@@ -8,10 +8,11 @@ use assay_attribution::quantize::micro_bits;
 use assay_attribution::{Examples, PathState};
 use assay_kernels::Mat;
 use assay_learn::data::{Features, Target};
-use assay_ledger::command::{Command, Share};
+use assay_ledger::command::{Command, Share, Signed};
 use assay_ledger::commit::{Content, Salt};
 use assay_ledger::ids::{AccountId, DatanetId, Digest, Nonce};
 use assay_ledger::limits::{ANSWER_SHARES_MAX, PPM};
+use assay_ledger::meter::Metered;
 use assay_ledger::work::{Work, work};
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use crate::contribute::canonical;
 use crate::error::{NodeError, Result};
 use crate::fit::Answers;
 use crate::home::random;
+use crate::meter::{Metering, ProvenAnswer};
 use crate::node::{BATCH_MAX, Node};
 use crate::task::{Reading, Record, columns, labels};
 
@@ -32,6 +34,10 @@ const SHOWN: usize = 10;
 const MISSED_NUMBERS: usize = 400_000_000;
 /// Questions answered together.
 const ANSWERS_TOGETHER: usize = 256;
+/// Questions logged together at most: what a crash can make one answer again.
+const LOGGED_TOGETHER: usize = 4_096;
+/// From so many on a table of the answers takes less than an entry for each.
+const METERED_FROM: usize = 16;
 
 /// An answer with what shaped it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -98,6 +104,15 @@ struct Question {
 struct Kept {
     nonce: Nonce,
     answer: Answered,
+    /// Its place in the table of a metering, if it is in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proven: Option<ProvenAnswer>,
+}
+
+/// An answer that is not logged yet, and what the log will say of it.
+struct Given {
+    answered: Answered,
+    metered: Metered,
 }
 
 /// An answer given at once, before it is settled.
@@ -216,13 +231,18 @@ impl Node {
         });
         let open: Vec<u64> = open.collect();
         let mut answered = Vec::with_capacity(open.len());
-        for part in open.chunks(ANSWERS_TOGETHER) {
-            answered.extend(self.answer_part(net, part)?);
+        for part in open.chunks(LOGGED_TOGETHER) {
+            let mut given = Vec::with_capacity(part.len());
+            for part in part.chunks(ANSWERS_TOGETHER) {
+                given.extend(self.given(net, part)?);
+            }
+            answered.extend(self.log_answers(net, given)?);
         }
         Ok(answered)
     }
 
-    fn answer_part(&mut self, net: &DatanetId, queries: &[u64]) -> Result<Vec<Answered>> {
+    /// Answers some questions; those that the task cannot read get their price back.
+    fn given(&mut self, net: &DatanetId, queries: &[u64]) -> Result<Vec<Given>> {
         let serving = self.serving(net)?;
         let charter = self.datanet(net)?.charter.clone();
         let questions = queries.iter().map(|q| self.question(net, *q)).collect::<Result<Vec<_>>>()?;
@@ -239,23 +259,18 @@ impl Node {
         let said = Said::of(&serving, &features);
         let moved = serving.path.attribute(&features, &said.target, &|_| {}).map_err(NodeError::bug)?;
         let mut missed = self.missed(net, &serving, (&features, &said.target), &moved.bits)?.into_iter();
-        let mut batch = Vec::with_capacity(readable.len());
-        let mut answered = Vec::with_capacity(readable.len());
-        let operator = self.operator().clone();
+        let mut given = Vec::with_capacity(readable.len());
         for (row, &i) in readable.iter().enumerate() {
             let named = Named::of(&serving, moved.bits.row(row));
             let salt = Salt(random()?);
             let answer = Content::Answer.commit(&salt, self.home().origin(), net, said.text[row].as_bytes());
-            let command = Command::Answer {
-                datanet: net.clone(),
+            let metered = Metered {
                 query: queries[i],
-                model: serving.model,
                 answer,
                 moved_microbits: micro_bits(moved.gain_bits[row]).map_err(NodeError::bug)?,
                 shares: named.shares,
             };
-            batch.push(self.sign(&operator, command)?);
-            answered.push(Answered {
+            let answered = Answered {
                 query: queries[i],
                 entry: 0,
                 model: serving.model,
@@ -269,17 +284,44 @@ impl Node {
                 fee: charter.query.price.to_string(),
                 salt: questions[i].salt.clone(),
                 answer_salt: hex::encode(salt.0),
-            });
+            };
+            given.push(Given { answered, metered });
         }
+        Ok(given)
+    }
+
+    /// Logs answers to all questions that are open up to the last of them: few in an entry each, many in a table. The
+    /// log takes all of a table or nothing: if a hold expires meanwhile, the rest is answered when this is called again.
+    fn log_answers(&mut self, net: &DatanetId, given: Vec<Given>) -> Result<Vec<Answered>> {
+        let Some(model) = given.first().map(|given| given.answered.model) else { return Ok(Vec::new()) };
+        let (mut answered, metered): (Vec<Answered>, Vec<Metered>) =
+            given.into_iter().map(|given| (given.answered, given.metered)).unzip();
+        let operator = self.operator().clone();
+        let (commands, proven) = match metered.len() < METERED_FROM {
+            true => (metered.into_iter().map(|metered| alone(net, model, metered)).collect(), Vec::new()),
+            false => {
+                let Metering { commands, proven } = self.metering(net, model, &metered)?;
+                (commands, proven)
+            }
+        };
+        let batch = commands.into_iter().map(|command| self.sign(&operator, command));
+        let batch = batch.collect::<Result<Vec<Signed>>>()?;
         // Kept before it is paid for: a crash in between must not take the money and lose the answer.
         let mut secrets = Vec::with_capacity(answered.len());
-        for (answer, signed) in answered.iter().zip(&batch) {
-            let kept = Kept { nonce: signed.intent.nonce, answer: answer.clone() };
+        for (i, answer) in answered.iter().enumerate() {
+            let proven = proven.get(i).cloned();
+            let signed = if proven.is_some() { batch.last() } else { batch.get(i) };
+            let nonce = signed.map(|signed| signed.intent.nonce);
+            let nonce = nonce.ok_or_else(|| NodeError::bug("an answer has no command"))?;
+            let kept = Kept { nonce, answer: answer.clone(), proven };
             secrets.push((answer_name(answer.query), serde_json::to_vec(&kept)?));
         }
         self.vault.put_all_private(&secrets)?;
         let entries = self.submit_all(batch)?.into_iter().collect::<Result<Vec<u64>>>()?;
-        answered.iter_mut().zip(entries).for_each(|(answer, entry)| answer.entry = entry);
+        for (i, answer) in answered.iter_mut().enumerate() {
+            let entry = if proven.is_empty() { entries.get(i) } else { entries.last() };
+            answer.entry = entry.copied().unwrap_or_default();
+        }
         Ok(answered)
     }
 
@@ -336,11 +378,16 @@ impl Node {
 
     /// The answer to the question at `query`, as it was given and paid for.
     pub fn answered(&self, query: u64) -> Result<Option<Answered>> {
+        Ok(self.answer_of(query)?.map(|(answered, _)| answered))
+    }
+
+    /// The same, and its place in the table of a metering if it is in one.
+    pub(crate) fn answer_of(&self, query: u64) -> Result<Option<(Answered, Option<ProvenAnswer>)>> {
         let Some(bytes) = self.vault.reader().get_private(&answer_name(query))? else { return Ok(None) };
         let kept: Kept = serde_json::from_slice(&bytes)?;
         let operator = self.state().operator();
         let accepted = operator.and_then(|operator| self.state().accepted(operator, &kept.nonce));
-        Ok(accepted.map(|accepted| Answered { entry: accepted.seq, ..kept.answer }))
+        Ok(accepted.map(|accepted| (Answered { entry: accepted.seq, ..kept.answer }, kept.proven)))
     }
 
     /// The model that answers, with the path through its records; made once and kept.
@@ -437,6 +484,12 @@ impl Named {
             shares,
         }
     }
+}
+
+/// The command of an answer that has an entry of its own.
+fn alone(net: &DatanetId, model: u64, metered: Metered) -> Command {
+    let Metered { query, answer, moved_microbits, shares } = metered;
+    Command::Answer { datanet: net.clone(), query, model, answer, moved_microbits, shares }
 }
 
 fn is_readable(reading: &Reading) -> bool {

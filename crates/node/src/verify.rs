@@ -35,7 +35,7 @@ use crate::publish::{NOTE_BYTES_MAX, TILE_BYTES_MAX};
 use crate::signatures::CHECKED_AT_ONCE;
 use bookmark::Bookmark;
 use folder::{Bundle, Folder};
-use tables::Tables;
+use tables::{Closing, Tables};
 
 /// Signatures that are checked together.
 const SIGNATURES_AT_ONCE: usize = 4_096;
@@ -285,8 +285,9 @@ impl Walk {
             Cause::Command(signed) => Some(signer(self.replay.state(), signed)),
             Cause::Earlier(_) => None,
         };
+        let closing = Closing::of(&event, self.replay.state());
         self.replay.push(&event).map_err(|mismatch| broken(mismatch.to_string()))?;
-        self.tables.check(&event, self.replay.state(), folder)?;
+        self.tables.check(&event, closing.as_ref(), self.replay.state(), folder)?;
         self.count(&event);
         if let (Cause::Command(signed), Some(key)) = (event.cause, key) {
             let key = key.map_err(|e| broken(e.to_string()))?;

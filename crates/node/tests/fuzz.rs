@@ -10,10 +10,13 @@ use std::fs;
 use std::path::Path;
 
 use assay_ledger::codec;
-use assay_ledger::command::{Command, Signed};
+use assay_ledger::command::{Command, Share, Signed};
 use assay_ledger::event::{Cause, Event};
-use assay_node::{About, Home, Opening, Proven, Receipt, ReceiptKind, Trust, Wanted};
+use assay_ledger::ids::{AccountId, Digest, PublicKey};
+use assay_ledger::meter::Metered;
+use assay_node::{About, Home, Opening, Proven, ProvenAnswer, Receipt, ReceiptKind, Trust, Wanted};
 use assay_tlog::{Checkpoint, Hash, InclusionProof, SignerKey, leaf_hash, root, sign_checkpoint};
+use ed25519_dalek::SigningKey;
 use mutate::drive_bytes;
 
 const GOLDEN: &str = include_str!("../../ledger/tests/golden/log-v1.jsonl");
@@ -66,7 +69,8 @@ impl Log {
             _ => (ReceiptKind::Entry, None),
         };
         let account = self.events[at].outcome.settled.first().map(|row| row.account.clone());
-        About { kind, datanet: intent.command.datanet().cloned(), epoch, account, nonce: intent.nonce }
+        let datanet = intent.command.datanet().cloned();
+        About { kind, datanet, epoch, account, query: None, nonce: intent.nonce }
     }
 
     fn receipt(&self, at: usize) -> Receipt {
@@ -76,7 +80,37 @@ impl Log {
             Cause::Earlier(earlier) => Some(self.prove(earlier as usize)),
         };
         let (schema, origin, about) = ("assay.receipt/1".to_owned(), ORIGIN.to_owned(), self.about(at));
-        Receipt { schema, origin, about, entry, proof, because, openings: Vec::new() }
+        Receipt { schema, origin, about, entry, proof, because, metered: None, openings: Vec::new() }
+    }
+
+    /// A receipt of one of the answers that the log meters, which the story of the golden log tells.
+    fn metered(&self) -> Receipt {
+        let commands =
+            || (0..self.events.len()).filter_map(|at| Some((at, &self.command(at)?.intent.command)));
+        let close = commands().find(|(_, command)| matches!(command, Command::Meter { .. })).unwrap().0;
+        let asked = |(at, command): (usize, &Command)| match command {
+            Command::Ask { datanet, .. } if datanet.as_str() == "votes" => Some(at as u64),
+            _ => None,
+        };
+        let share = |query: u64, i: u64| {
+            let key = SigningKey::from_bytes(&[((query * 7 + i * 3) % 60) as u8 + 1; 32]);
+            Share { account: AccountId::of(&PublicKey::from(&key)), ppm: 30_011 + 97 * i as u32 }
+        };
+        let leaf = |query: u64| {
+            let mut shares: Vec<Share> = (0..20).map(|i| share(query, i)).collect();
+            shares.sort_by(|a, b| a.account.cmp(&b.account));
+            let answer = Digest::of(b"answer");
+            Metered { query, answer, moved_microbits: 1_500_000, shares }.leaf().unwrap()
+        };
+        let leaves: Vec<Vec<u8>> = commands().filter_map(asked).take(29).map(leaf).collect();
+        let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+        let (index, answer) = (3, String::from_utf8(leaves[3].clone()).unwrap());
+        let path = InclusionProof::prove(index, 29, &hashes[..]).unwrap().hashes;
+        let path = path.into_iter().map(|hash| Digest(hash.0)).collect();
+        let query = Some(Metered::from_leaf(&leaves[3]).unwrap().query);
+        let receipt = self.receipt(close);
+        let about = About { kind: ReceiptKind::Inference, query, ..receipt.about };
+        Receipt { about, metered: Some(ProvenAnswer { answer, index, path }), ..receipt }
     }
 
     /// A receipt of each kind, and one of an entry that follows from an earlier one.
@@ -101,8 +135,10 @@ fn receipts_are_refused_or_true() {
     }
     let opening = |text: &str| Opening { index: 0, commitment: text.repeat(64), salt: text.repeat(64) };
     let opened = Receipt { openings: vec![opening("0"), opening("f")], ..good[0].clone() };
+    let metered = log.metered();
+    metered.verify(&trust, &Wanted::default()).unwrap();
     let seeds: Vec<Vec<u8>> =
-        good.iter().chain([&opened]).map(|receipt| serde_json::to_vec(receipt).unwrap()).collect();
+        good.iter().chain([&opened, &metered]).map(|receipt| serde_json::to_vec(receipt).unwrap()).collect();
     drive_bytes("receipt", &seeds, |bytes| {
         let Ok(receipt) = Receipt::parse(bytes) else {
             return;
@@ -115,8 +151,12 @@ fn receipts_are_refused_or_true() {
         // Whatever the JSON looks like: what holds is an entry of the log, and of the place that it says.
         let seq = holds.event.seq as usize;
         assert_eq!((receipt.entry.as_str(), &holds.event), (log.entries[seq], &log.events[seq]));
-        let truth = log.about(seq);
-        assert_eq!(About { account: None, ..receipt.about.clone() }, About { account: None, ..truth });
+        let mut truth = About { account: receipt.about.account.clone(), ..log.about(seq) };
+        if receipt.metered.is_some() {
+            (truth.kind, truth.query) = (metered.about.kind, metered.about.query);
+            assert_eq!(receipt.metered, metered.metered);
+        }
+        assert_eq!(receipt.about, truth);
         assert!(receipt.verify_answer(&holds.event, "never given").is_err());
         assert!(receipt.verify_records(&holds.event, &[]).is_err());
     });

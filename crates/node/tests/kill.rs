@@ -134,7 +134,9 @@ fn perform(node: &mut Node, net: &DatanetId, seed: u64, step: u64) -> assay_node
             }
         }
         82..90 => {
-            let asked = node.ask(&actor, net, &small::records(seed, step, 2))?;
+            // Two and what waits already have an entry each, twenty go into a table.
+            let count = if below(&mut rng, 4) == 0 { 20 } else { 2 };
+            let asked = node.ask(&actor, net, &small::records(seed, step, count))?;
             said.seq = asked.into_iter().next_back().transpose()?;
         }
         90..95 => {
@@ -364,7 +366,7 @@ impl Log {
 
     /// No nonce, no payment outside, no contribution and no answer is in the log twice.
     fn check_once(&self) {
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut open) = (BTreeSet::new(), BTreeSet::new());
         for (seq, signed) in self.commands() {
             let intent = &signed.intent;
             let mut once = |what: String| assert!(seen.insert(what.clone()), "entry {seq} repeats {what}");
@@ -375,8 +377,13 @@ impl Log {
                 }
                 Command::Contribute { root, .. } => once(format!("contribution {root}")),
                 Command::Gate { contribution, .. } => once(format!("gate {contribution}")),
+                Command::Ask { .. } => drop(open.insert(seq)),
                 Command::Answer { query, .. } | Command::Release { query, .. } => {
-                    once(format!("answer {query}"))
+                    assert!(open.remove(query), "entry {seq} closes question {query}, which is not open");
+                }
+                Command::Meter { through, answers, .. } => {
+                    let later = open.split_off(&(through + 1));
+                    assert_eq!(std::mem::replace(&mut open, later).len() as u64, *answers);
                 }
                 Command::Value { model, .. } => once(format!("valuation {model}")),
                 Command::Settle { epoch, .. } => once(format!("settlement {epoch}")),
@@ -387,11 +394,21 @@ impl Log {
 
     /// Whatever the log has commitments of can be opened: no record without content, no paid answer without text.
     fn check_content(&self, node: &Node, net: &DatanetId) {
+        let mut open = BTreeSet::new();
+        let answered = |query: u64| node.answered(query).unwrap().map(|answer| answer.entry);
         for (seq, signed) in self.commands() {
             match &signed.intent.command {
+                Command::Ask { .. } => drop(open.insert(seq)),
+                Command::Release { query, .. } => drop(open.remove(query)),
+                Command::Meter { through, .. } => {
+                    let later = open.split_off(&(through + 1));
+                    let closed = std::mem::replace(&mut open, later);
+                    closed.iter().for_each(|&query| assert_eq!(answered(query), Some(seq)));
+                }
                 Command::Contribute { records, .. } => assert!(node.record(net, seq, records - 1).is_ok()),
                 Command::Answer { query, .. } => {
-                    assert_eq!(node.answered(*query).unwrap().map(|answer| answer.entry), Some(seq));
+                    open.remove(query);
+                    assert_eq!(answered(*query), Some(seq));
                 }
                 _ => {}
             }
@@ -407,6 +424,7 @@ impl Log {
                 Command::Withdraw { amount, .. } => inside -= amount.units() as i128,
                 Command::Ask { .. } => held += small::PRICE as i128,
                 Command::Answer { .. } | Command::Release { .. } => held -= small::PRICE as i128,
+                Command::Meter { answers, .. } => held -= (small::PRICE * u128::from(*answers)) as i128,
                 _ => {}
             }
         }

@@ -184,6 +184,12 @@ fn in_words(session: &Session, command: &Command) -> String {
         Command::Answer { query, moved_microbits, shares, .. } => {
             format!("to {query}: {}, {} paid by name", bits(moved_microbits), count(shares.len() as u64))
         }
+        Command::MeterRows { part, rows, .. } => {
+            format!("part {part}: {}", plural(rows.len() as u64, "contributor"))
+        }
+        Command::Meter { answers, through, .. } => {
+            format!("{} up to {through}", plural(*answers, "answer"))
+        }
         Command::Release { query, reason, .. } => format!("{query}: {reason}"),
         Command::Settle { epoch, .. } => format!("epoch {epoch}"),
         Command::Audit { valuation, rank_ppm, contributors, .. } => {

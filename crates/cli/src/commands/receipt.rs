@@ -79,6 +79,9 @@ struct VerifyArgs {
     /// Whose payout it must be
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
+    /// Question that it must be an answer to, by its entry: an answer that was metered with others
+    #[arg(long, value_name = "SEQ")]
+    query: Option<u64>,
     /// Nonce of the command that it must be of
     #[arg(long, value_name = "HEX")]
     nonce: Option<String>,
@@ -104,6 +107,7 @@ impl VerifyArgs {
             datanet: self.net.as_deref().map(str::parse).transpose().map_err(Failure::refused)?,
             epoch: self.epoch,
             account: self.account.as_deref().map(str::parse).transpose().map_err(Failure::refused)?,
+            query: self.query,
             nonce: self.nonce.as_deref().map(str::parse).transpose().map_err(Failure::refused)?,
         })
     }
@@ -189,6 +193,9 @@ fn in_words(receipt: &Receipt, event: &Event) -> String {
         receipt.origin,
         time(event.t)
     );
+    if let (Some(query), Some(metered)) = (receipt.about.query, &receipt.metered) {
+        out.push_str(&format!("It is of answer {} of that entry, to question {query}.\n", metered.index));
+    }
     let row = event.outcome.settled.iter().find(|row| Some(&row.account) == receipt.about.account.as_ref());
     if let Some(row) = row {
         let (released, waiting) = (open(row.released.units()), open(row.waiting.units()));

@@ -165,7 +165,7 @@ fn afford(
 fn save(session: &Session, net: &DatanetId, answer: &Answered) -> Result<PathBuf, Failure> {
     let folder = session.node.home().receipts();
     fs::create_dir_all(&folder).map_err(|e| Failure::failed(format!("{}: {e}", folder.display())))?;
-    let path = folder.join(format!("{net}-answer-{}.json", answer.entry));
+    let path = folder.join(format!("{net}-answer-{}.json", answer.query));
     session.node.answer_receipt(net, answer)?.save(&path)?;
     Ok(path)
 }

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use assay_ledger::amount::Amount;
 use assay_ledger::charter::Publish;
-use assay_ledger::command::{Command, ValueRow};
+use assay_ledger::command::{Command, Credit, ValueRow};
 use assay_ledger::commit;
+use assay_ledger::datanet::Datanet;
 use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::{AccountId, DatanetId, Digest, TableRef};
+use assay_ledger::meter::credits;
 use assay_ledger::state::State;
 use assay_store::columns::{self, ColumnTable, Values};
 use serde::{Deserialize, Serialize};
@@ -15,6 +18,7 @@ use super::folder::Folder;
 use super::{Check, broken};
 use crate::error::{NodeError, Result};
 use crate::gate::{PASS, read_verdicts};
+use crate::meter;
 use crate::settle::stored;
 use crate::worth::Found;
 
@@ -35,12 +39,38 @@ pub(super) struct Tables {
     read: u64,
     records: u64,
     values: u64,
+    #[serde(default)]
+    answers: u64,
     unpublished: u64,
 }
 
+/// What a metering closes, as the state has it before: the questions, and what was sent to be credited.
+pub(super) struct Closing {
+    queries: Vec<u64>,
+    credits: Vec<Credit>,
+}
+
+impl Closing {
+    pub(super) fn of(event: &Event, before: &State) -> Option<Self> {
+        let Cause::Command(signed) = &event.cause else { return None };
+        let Command::Meter { datanet, through, .. } = &signed.intent.command else { return None };
+        let net = before.datanet(datanet)?;
+        let queries = net.queries.range(..=through).map(|(&query, _)| query).collect();
+        let credits = net.metering.iter().flat_map(|staged| &staged.credits);
+        let credit = |(account, &amount): (&AccountId, &Amount)| Credit { account: account.clone(), amount };
+        Some(Self { queries, credits: credits.map(credit).collect() })
+    }
+}
+
 impl Tables {
-    /// Checks the tables of one event. `state` is the state after it.
-    pub(super) fn check(&mut self, event: &Event, state: &State, folder: &mut Folder) -> Result<()> {
+    /// Checks the tables of one event. `state` is the state after it, `closing` what it closes if it is a metering.
+    pub(super) fn check(
+        &mut self,
+        event: &Event,
+        closing: Option<&Closing>,
+        state: &State,
+        folder: &mut Folder,
+    ) -> Result<()> {
         let Cause::Command(signed) = &event.cause else { return Ok(()) };
         match &signed.intent.command {
             Command::Contribute { root, table, .. } => self.commitments(event.seq, root, table, folder),
@@ -85,6 +115,10 @@ impl Tables {
                 }
                 Ok(())
             }
+            Command::Meter { datanet, model, root, table, .. } => {
+                let (Some(net), Some(closing)) = (state.datanet(datanet), closing) else { return Ok(()) };
+                self.metering(net, *model, root, table, closing, folder)
+            }
             Command::Audit { table, .. } => self.table(table, folder).map(drop),
             Command::Publish { table, .. } => self.document(&table.sha256, folder),
             _ => Ok(()),
@@ -109,11 +143,38 @@ impl Tables {
         Ok(())
     }
 
+    /// The answers are to the questions that the entry closes, are what its root is over, and add up to what was
+    /// credited.
+    fn metering(
+        &mut self,
+        net: &Datanet,
+        model: u64,
+        root: &Digest,
+        table: &TableRef,
+        closing: &Closing,
+        folder: &mut Folder,
+    ) -> Result<()> {
+        let name = stored(table).path();
+        let answers = meter::read(&self.table(table, folder)?).map_err(|e| broken(&name, e))?;
+        if !answers.iter().map(|answer| answer.query).eq(closing.queries.iter().copied()) {
+            return Err(broken(&name, "answers other questions than were open"));
+        }
+        if assay_ledger::meter::root(&answers).map_err(|e| broken(&name, e))? != *root {
+            return Err(broken(&name, "holds other answers than the entry has the root of"));
+        }
+        if credits(net, model, &answers).map_err(|e| broken(&name, e))? != closing.credits {
+            return Err(broken(&name, "does not add up to what the log credits to contributors"));
+        }
+        self.answers += answers.len() as u64;
+        Ok(())
+    }
+
     pub(super) fn into_checks(self) -> Vec<Check> {
         let check = |what, count| Check { what, count };
         let mut checks = vec![
             check("tables and documents named by the log, by hash", self.read),
             check("records of snapshots followed to their commitment and verdict", self.records),
+            check("metered answers added up to what contributors are credited with", self.answers),
             check("record values added up to what contributors are credited with", self.values),
         ];
         if self.unpublished > 0 {

@@ -3,6 +3,7 @@
 
 mod copies;
 mod far;
+mod metered;
 mod receipts;
 #[path = "../small/mod.rs"]
 mod small;

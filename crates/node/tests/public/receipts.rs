@@ -33,11 +33,18 @@ fn wanted(about: &About) -> Wanted {
         datanet: about.datanet.clone(),
         epoch: about.epoch,
         account: about.account.clone(),
+        query: about.query,
         nonce: Some(about.nonce),
     }
 }
 
-/// One receipt of each kind in each of two datanets of a log.
+/// Receipts of each in turn.
+const KINDS: [ReceiptKind; 6] = {
+    use ReceiptKind::{Contribution, Inference, Payout, Verdict};
+    [Contribution, Verdict, Inference, Payout, Inference, Inference]
+};
+
+/// Receipts of all kinds in each of two datanets of a log; the last two are of answers that one entry meters.
 fn of_log(dir: &Path, origin: &str, seed: u64) -> Vec<Held> {
     let mut node = Node::found(Home::init(&dir.join("home"), Some(origin)).unwrap()).unwrap();
     let operator = node.operator().clone();
@@ -55,11 +62,18 @@ fn of_log(dir: &Path, origin: &str, seed: u64) -> Vec<Held> {
         node.ask(&operator, &net, &small::records(seed, 4, 1)).unwrap();
         let answered = node.answer(&net).unwrap().remove(0);
         let settled = node.settle(&net).unwrap();
+        node.ask(&operator, &net, &small::records(seed, 5, 17)).unwrap();
+        let metered = node.answer(&net).unwrap();
+        assert_eq!((metered.len(), metered[3].entry), (17, metered[16].entry));
         let account = node.state().operator().unwrap().clone();
         hold(node.receipt(sent.seq, sent.openings).unwrap(), Some(records), None);
         hold(node.receipt(sent.seq + 1, Vec::new()).unwrap(), None, None);
         hold(node.answer_receipt(&net, &answered).unwrap(), None, Some(answered.answer));
         hold(node.payout_receipt(settled, &account).unwrap(), None, None);
+        for answered in [&metered[3], &metered[16]] {
+            let receipt = node.answer_receipt(&net, answered).unwrap();
+            hold(receipt, None, Some(answered.answer.clone()));
+        }
     }
     let key = node.log_key().clone();
     let whole = |(receipt, records, answer)| Held { receipt, key: key.clone(), records, answer };
@@ -71,9 +85,8 @@ fn a_receipt_of_one_place_is_refused_in_every_other() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let mut held = of_log(dirs[0].path(), "example.org/one", 5);
     held.extend(of_log(dirs[1].path(), "example.org/two", 9));
-    let kinds: Vec<ReceiptKind> = held[..4].iter().map(|h| h.receipt.about.kind).collect();
-    use ReceiptKind::{Contribution, Inference, Payout, Verdict};
-    assert_eq!(kinds, [Contribution, Verdict, Inference, Payout]);
+    let kinds: Vec<ReceiptKind> = held[..6].iter().map(|h| h.receipt.about.kind).collect();
+    assert_eq!(kinds, KINDS);
     for (i, a) in held.iter().enumerate() {
         for (j, b) in held.iter().enumerate() {
             let here = a.receipt.verify(&Trust::key(b.key.clone()), &wanted(&b.receipt.about));
@@ -94,7 +107,7 @@ fn a_receipt_of_one_place_is_refused_in_every_other() {
             assert!(a.receipt.verify_answer(&event, "another").is_err());
         }
     }
-    by_python(dirs[0].path(), &held[..4], &held[12..]);
+    by_python(dirs[0].path(), &held[..6], &held[18..]);
 }
 
 /// No part of one receipt passes as the part of another.
@@ -106,7 +119,15 @@ fn spliced(a: &Held, b: &Held) {
         Receipt { entry: y.entry.clone(), about: y.about.clone(), ..x.clone() },
         Receipt { because: Some(Proven { entry: y.entry.clone(), proof: y.proof.clone() }), ..x.clone() },
     ] {
+        // Two answers may have one entry.
+        assert!(mixed == *x || mixed.verify(&Trust::key(a.key.clone()), &Wanted::default()).is_err());
+    }
+    if x.metered != y.metered {
+        let mixed = Receipt { metered: y.metered.clone(), ..x.clone() };
         assert!(mixed.verify(&Trust::key(a.key.clone()), &Wanted::default()).is_err());
+        // Of one entry, both together are the other receipt.
+        let mixed = Receipt { about: y.about.clone(), ..mixed };
+        assert_eq!(mixed.verify(&Trust::key(a.key.clone()), &Wanted::default()).is_ok(), x.entry == y.entry);
     }
     if x.about.kind == ReceiptKind::Contribution && !y.openings.is_empty() {
         let mixed = Receipt { openings: y.openings.clone(), ..x.clone() };
@@ -142,6 +163,9 @@ fn by_python(dir: &Path, held: &[Held], elsewhere: &[Held]) {
         assert!(refused(&[&file, &other.key.to_string()]), "another log");
         assert!(refused(&[&file, &key, "--kind", "entry"]));
         assert!(refused(&[&file, &key, "--epoch", "7"]));
+        let query = one.receipt.about.query.unwrap_or(7).to_string();
+        assert_eq!(refused(&[&file, &key, "--query", &query]), one.receipt.metered.is_none());
+        assert!(refused(&[&file, &key, "--query", "1"]));
         assert!(refused(&[&file, &key, "--nonce", &other.receipt.about.nonce.to_string()]));
         assert_eq!(refused(&[&file, &key, "--datanet", &other_net]), other_net != net);
         if let Some(records) = &one.records {
@@ -223,6 +247,7 @@ fn a_payout_far_down_a_settlement_shows_its_command() {
         datanet: command.intent.command.datanet().cloned(),
         epoch: Some(1),
         account: Some(row),
+        query: None,
         nonce: command.intent.nonce,
     };
     let Proven { entry, proof } = proven(at, &note);
@@ -233,6 +258,7 @@ fn a_payout_far_down_a_settlement_shows_its_command() {
         entry,
         proof,
         because: Some(proven(earlier, &note)),
+        metered: None,
         openings: Vec::new(),
     };
     let policy = format!("log {}\nwitness w {}\nquorum w\n", key.verifier(), witness.verifier());

@@ -58,26 +58,28 @@ fn whatever_goes_wrong_the_books_stay_whole() {
         (None, Some(seconds)) => begun.elapsed() < Duration::from_secs(seconds),
         (None, None) => worlds < WORLDS,
     };
-    let (mut worlds, mut sums, mut met) = (0, [0_u64; 7], Met::new());
+    let (mut worlds, mut sums, mut met) = (0, [0_u64; 8], Met::new());
     while more(worlds) {
         let seed = number("ASSAY_SEED").unwrap_or(first + worlds);
         let outcome = run(seed, Careless::Nowhere, |steps, _| steps < STEPS)
             .unwrap_or_else(|broken| panic!("{broken}; run again with ASSAY_SEED={seed}"));
         worlds += 1;
-        let Outcome { entries, crashes, remade, rekeyed, taken_back, withdrawn, simulated_ms, .. } = outcome;
-        let counts = [entries, crashes, remade, rekeyed, taken_back, withdrawn, simulated_ms];
+        let Outcome {
+            entries, crashes, remade, rekeyed, taken_back, withdrawn, metered, simulated_ms, ..
+        } = outcome;
+        let counts = [entries, crashes, remade, rekeyed, taken_back, withdrawn, metered, simulated_ms];
         for (sum, more) in sums.iter_mut().zip(counts) {
             *sum += more;
         }
         outcome.met.into_iter().for_each(|(what, count)| *met.entry(what).or_default() += count);
     }
-    let [entries, crashes, remade, rekeyed, taken_back, withdrawn, simulated_ms] = sums;
+    let [entries, crashes, remade, rekeyed, taken_back, withdrawn, metered, simulated_ms] = sums;
     let years = simulated_ms / (365 * 24 * 3_600_000);
     println!(
-        "{worlds} worlds, {years} years, {entries} entries, {crashes} crashes, {remade} public folders made again, {rekeyed} accounts with another key, {taken_back} prices and {withdrawn} contributions taken back"
+        "{worlds} worlds, {years} years, {entries} entries, {crashes} crashes, {remade} public folders made again, {rekeyed} accounts with another key, {taken_back} prices and {withdrawn} contributions taken back, {metered} answers metered"
     );
     assert!(
-        worlds < WORLDS || (rekeyed > 0 && taken_back > 0 && withdrawn > 0),
+        worlds < WORLDS || (rekeyed > 0 && taken_back > 0 && withdrawn > 0 && metered > 0),
         "no key was replaced, or no price or no contribution taken back"
     );
     for ((step, fault), count) in &met {

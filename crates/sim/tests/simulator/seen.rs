@@ -7,7 +7,7 @@ use assay_ledger::amount::Place;
 use assay_ledger::codec;
 use assay_ledger::command::{Command, Signed};
 use assay_ledger::event::Cause;
-use assay_ledger::ids::AccountId;
+use assay_ledger::ids::{AccountId, DatanetId};
 use assay_ledger::replay::{Replay, Signatures};
 use assay_ledger::state::State;
 use assay_node::{CHECKPOINT, LOG_KEY};
@@ -34,9 +34,11 @@ pub(crate) struct Seen {
     /// Commands by their place.
     commands: BTreeMap<u64, Signed>,
     /// When the hold of each open question expires, in milliseconds, and who asked.
-    holds: BTreeMap<u64, (Option<u64>, AccountId)>,
+    holds: BTreeMap<u64, (Option<u64>, AccountId, DatanetId)>,
     /// Prices that were taken back by those who had asked.
     pub(crate) taken_back: u64,
+    /// Answers that were metered.
+    pub(crate) metered: u64,
     passed: Passed,
     /// The newest head that was public.
     pub(crate) head: Option<Checkpoint>,
@@ -54,6 +56,7 @@ impl Seen {
             commands: BTreeMap::new(),
             holds: BTreeMap::new(),
             taken_back: 0,
+            metered: 0,
             passed: Passed::default(),
             head: None,
         }
@@ -102,16 +105,27 @@ impl Seen {
     fn hold(&mut self, seq: u64, t: u64, signed: &Signed) -> Result<(), Broken> {
         let actor = &signed.intent.actor;
         match &signed.intent.command {
-            Command::Ask { hold_hours, .. } => {
+            Command::Ask { hold_hours, datanet, .. } => {
                 let expires = hold_hours.map(|hours| t + u64::from(hours) * 3_600_000);
-                self.holds.insert(seq, (expires, actor.clone()));
+                self.holds.insert(seq, (expires, actor.clone(), datanet.clone()));
             }
             Command::Answer { query, .. } => {
-                let (expires, _) = self.holds.remove(query).unwrap();
+                let (expires, ..) = self.holds.remove(query).unwrap();
                 require(expires.is_none_or(|e| t < e), || format!("{query} was paid for after its hold"))?;
             }
+            Command::Meter { datanet, through, answers, .. } => {
+                let closes =
+                    |query: &u64, (_, _, of): &mut (_, _, DatanetId)| query <= through && of == datanet;
+                let closed: Vec<_> = self.holds.extract_if(.., closes).collect();
+                require(closed.len() as u64 == *answers, || {
+                    format!("{seq} meters other than {answers} answers")
+                })?;
+                let late = closed.iter().find(|(_, (expires, ..))| expires.is_some_and(|e| t >= e));
+                self.metered += answers;
+                require(late.is_none(), || format!("{late:?} was paid for after its hold"))?;
+            }
             Command::Release { query, .. } => {
-                let (expires, consumer) = self.holds.remove(query).unwrap();
+                let (expires, consumer, _) = self.holds.remove(query).unwrap();
                 let late = consumer == *actor && expires.is_some_and(|e| t >= e);
                 self.taken_back += u64::from(late);
                 require(late || self.replay.state().operator() == Some(actor), || {

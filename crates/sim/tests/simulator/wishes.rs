@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assay_ledger::amount::Amount;
-use assay_ledger::command::{Benchmark, Command, Role, Score, Share, ValueRow};
+use assay_ledger::command::{Benchmark, Command, Credit, Role, Score, Share, ValueRow};
 use assay_ledger::datanet::Datanet;
 use assay_ledger::ids::{AccountId, Code, DatanetId, Digest, PublicKey, TableRef};
 use assay_ledger::key::{Claim, Purpose};
@@ -142,7 +142,7 @@ impl Stage<'_> {
         if self.dice.one_in(20) {
             return self.retract();
         }
-        match self.dice.below(24) {
+        match self.dice.below(27) {
             0..=3 => self.contribute(),
             4..=6 => self.gate(),
             7 => {
@@ -171,6 +171,7 @@ impl Stage<'_> {
                 plain(self.actor, Command::Ask { datanet, query, price_max, hold_hours })
             }
             15..=17 => self.answer(),
+            24..=26 => self.meter(),
             18 => {
                 let (&query, open) = self.dice.pick(&self.net.queries)?;
                 let actor = self.dice.pick([OPERATOR, actor_of(&open.consumer)])?;
@@ -297,6 +298,27 @@ impl Stage<'_> {
         // The recipe, and the values of the records, which the settlement may show.
         let files = vec![(file.clone(), "json"), (file, PARQUET)];
         Some(Wish { actor: OPERATOR, command, files, batch: None })
+    }
+
+    /// Credits for the contributors, or what closes those that were sent.
+    fn meter(self) -> Option<Wish> {
+        let through = *self.dice.pick(self.net.queries.keys())?;
+        let (&model, trained) =
+            self.dice.pick(self.net.models.iter().filter(|(_, m)| m.valuation.is_some()))?;
+        let datanet = self.id.clone();
+        let Some(staged) = self.net.metering.as_ref().filter(|_| !self.dice.one_in(4)) else {
+            let counts = &self.net.snapshots[&trained.snapshot].counts;
+            let credit = |account: &AccountId| {
+                let amount = amount(1 + self.dice.below(20));
+                Credit { account: account.clone(), amount }
+            };
+            let rows = counts.keys().map(credit).collect();
+            return plain(OPERATOR, Command::MeterRows { datanet, part: 0, rows });
+        };
+        let answers = self.net.queries.range(..=through).count() as u64;
+        let (parts, root, table) = (staged.parts, Digest::of(b"answers"), table(&self.file(), answers));
+        let command = Command::Meter { datanet, model, through, answers, parts, root, table };
+        self.filed(OPERATOR, command, PARQUET)
     }
 
     fn answer(self) -> Option<Wish> {

@@ -137,6 +137,7 @@ impl World {
             crashes: inner.crashes,
             remade: self.remade,
             taken_back: self.seen.taken_back,
+            metered: self.seen.metered,
             withdrawn: self.authors.gone(),
             rekeyed: (0..=wishes::ACTORS).filter(|actor| is_rekeyed(state, *actor)).count() as u64,
             simulated_ms: state.t() - BEGIN_MS,
@@ -497,6 +498,8 @@ pub(crate) struct Outcome {
     pub(crate) remade: u64,
     /// Prices that were taken back when their hold had expired.
     pub(crate) taken_back: u64,
+    /// Answers that were metered.
+    pub(crate) metered: u64,
     /// Contributions that were taken back and found to be nowhere.
     pub(crate) withdrawn: u64,
     /// Accounts whose key was replaced.
