@@ -11,7 +11,7 @@ use crate::amount::{Amount, Place};
 use crate::codec::{self, CodecError};
 use crate::command::{Command, Credit, Share};
 use crate::datanet::{Datanet, Metering, Query};
-use crate::decide::View;
+use crate::decide::{Outcomes, View};
 use crate::event::Outcome;
 use crate::ids::{AccountId, DatanetId, Digest};
 use crate::limits::{CREDITS_PER_EVENT, METERED_ANSWERS_MAX, METERED_PER_EVENT};
@@ -147,9 +147,9 @@ pub(crate) fn decide(
     id: &DatanetId,
     net: &Datanet,
     command: &Command,
-) -> Result<Vec<Outcome>, Refusal> {
+) -> Result<Outcomes, Refusal> {
     let Command::Meter { model, through, answers, parts, table, .. } = command else {
-        return Ok(Vec::new());
+        return Ok(Outcomes::default());
     };
     view.require_operator()?;
     let answering = net.answering(*model)?;
@@ -192,11 +192,10 @@ pub(crate) fn decide(
         (Place::User(view.actor.clone()), due.parts.platform),
     ]);
     let moved = Outcome::moving(moves.map(|(to, amount)| (held.clone(), to, amount)));
-    let postings = moved.postings.chunks(METERED_PER_EVENT);
-    let outcomes: Vec<Outcome> =
-        postings.map(|part| Outcome { postings: part.to_vec(), settled: Vec::new() }).collect();
+    let mut parts = moved.postings.chunks(METERED_PER_EVENT);
+    let mut next = || parts.next().map(|part| Outcome { postings: part.to_vec(), settled: Vec::new() });
     // Where answers cost nothing, nothing moves.
-    Ok(if outcomes.is_empty() { vec![Outcome::default()] } else { outcomes })
+    Ok((next().unwrap_or_default(), std::iter::from_fn(next).collect()))
 }
 
 pub(crate) fn apply(net: &mut Datanet, through: u64) {

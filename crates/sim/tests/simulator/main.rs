@@ -78,16 +78,18 @@ fn whatever_goes_wrong_the_books_stay_whole() {
     println!(
         "{worlds} worlds, {years} years, {entries} entries, {crashes} crashes, {remade} public folders made again, {rekeyed} accounts with another key, {taken_back} prices and {withdrawn} contributions taken back, {metered} answers metered"
     );
+    // Worlds that are new every time may by chance miss what the fixed ones meet: then it takes more of them.
+    let enough = worlds >= if seconds.is_some() { 10 * WORLDS } else { WORLDS };
     assert!(
-        worlds < WORLDS || (rekeyed > 0 && taken_back > 0 && withdrawn > 0 && metered > 0),
-        "no key was replaced, or no price or no contribution taken back"
+        !enough || (rekeyed > 0 && taken_back > 0 && withdrawn > 0 && metered > 0),
+        "no key was replaced, no price or no contribution taken back, or no answer metered"
     );
     for ((step, fault), count) in &met {
         println!("{step:?} {fault:?} {count}");
     }
     let steps = Step::WRITES.into_iter().chain([Step::Read]);
     for (step, fault) in steps.flat_map(|step| Fault::ALL.map(|fault| (step, fault))) {
-        let needed = worlds >= WORLDS && fault.befalls(step);
+        let needed = enough && fault.befalls(step);
         assert!(!needed || met.contains_key(&(step, fault)), "{fault:?} at {step:?} was not met");
     }
 }

@@ -142,7 +142,12 @@ impl Stage<'_> {
         if self.dice.one_in(20) {
             return self.retract();
         }
-        match self.dice.below(27) {
+        // Questions that a model could answer are few, and metering takes two commands.
+        let seldom = if self.net.metering.is_some() { 2 } else { 4 };
+        if !self.net.queries.is_empty() && self.net.serving().is_some() && self.dice.one_in(seldom) {
+            return self.meter();
+        }
+        match self.dice.below(24) {
             0..=3 => self.contribute(),
             4..=6 => self.gate(),
             7 => {
@@ -171,7 +176,6 @@ impl Stage<'_> {
                 plain(self.actor, Command::Ask { datanet, query, price_max, hold_hours })
             }
             15..=17 => self.answer(),
-            24..=26 => self.meter(),
             18 => {
                 let (&query, open) = self.dice.pick(&self.net.queries)?;
                 let actor = self.dice.pick([OPERATOR, actor_of(&open.consumer)])?;
@@ -306,10 +310,12 @@ impl Stage<'_> {
         let (&model, trained) =
             self.dice.pick(self.net.models.iter().filter(|(_, m)| m.valuation.is_some()))?;
         let datanet = self.id.clone();
-        let Some(staged) = self.net.metering.as_ref().filter(|_| !self.dice.one_in(4)) else {
+        let Some(staged) = self.net.metering.as_ref().filter(|_| !self.dice.one_in(8)) else {
             let counts = &self.net.snapshots[&trained.snapshot].counts;
+            let price = self.net.charter.query.price.units() as u64;
+            let most = price * 7 / 10 / counts.len().max(1) as u64;
             let credit = |account: &AccountId| {
-                let amount = amount(1 + self.dice.below(20));
+                let amount = amount(1 + self.dice.below(most));
                 Credit { account: account.clone(), amount }
             };
             let rows = counts.keys().map(credit).collect();
