@@ -3,11 +3,12 @@
 //! The test runs itself as a child that works on a home step by step, and says what it finished. The parent kills
 //! it, opens the home as anyone would after a crash, and holds the log against everything that was ever said.
 //! `ASSAY_SEED` repeats a run (but for the moments of the kills), `ASSAY_KILLS` sets how many there are; after 50 a new home
-//! begins, of the next seed.
+//! begins, of the next seed. The same on a disk that loses power instead, `ASSAY_POWER_LOSSES` times.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
+mod power;
 mod small;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +24,9 @@ use assay_ledger::event::{Cause, Event};
 use assay_ledger::ids::{AccountId, DatanetId, Nonce, PublicKey};
 use assay_node::{CHECKPOINT, Kind, Node, verify};
 use assay_store::EventReader;
-use assay_tlog::{Frontier, Hash, leaf_hash, open_checkpoint};
+use assay_tlog::{Checkpoint, Frontier, Hash, leaf_hash, open_checkpoint};
 use ed25519_dalek::SigningKey;
+use power::Disk;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng as _;
 use serde::{Deserialize, Serialize};
@@ -60,19 +62,42 @@ fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
     }
     let kills = number("ASSAY_KILLS").unwrap_or(50);
     println!("ASSAY_SEED={seed} ASSAY_KILLS={kills}");
-    let (mut steps, mut between) = (0, 0);
-    for first in (0..kills).step_by(KILLS_MAX as usize) {
-        let done = trial(seed.wrapping_add(first / KILLS_MAX), KILLS_MAX.min(kills - first));
-        (steps, between) = (steps + done.next, between + done.between);
-    }
-    println!("{steps} steps; {between} of {kills} kills came between the commit and its publication");
+    trials(seed, kills, |dir, seed, kills| trial(dir, seed, kills, None));
 }
 
-/// Kills one home again and again.
-fn trial(seed: u64, kills: u64) -> Trial {
-    let dir = tempfile::tempdir().unwrap();
-    let (path, net) = small::world(dir.path(), seed);
-    let mut trial = Trial { seed, net, path, next: 0, heads: BTreeMap::new(), said: Vec::new(), between: 0 };
+/// Killing a process leaves what it wrote in the cache of the system; power that goes does not.
+#[test]
+fn nothing_acknowledged_is_lost_when_power_goes() {
+    if !power::inside("nothing_acknowledged_is_lost_when_power_goes") {
+        return;
+    }
+    let seed = number("ASSAY_SEED").unwrap_or_else(|| std::process::id().into());
+    let losses = number("ASSAY_POWER_LOSSES").unwrap_or(10);
+    println!("ASSAY_SEED={seed} ASSAY_POWER_LOSSES={losses}");
+    if let Err(why) = Disk::new(tempfile::tempdir().unwrap().path()) {
+        return println!("skipped: {why}");
+    }
+    trials(seed, losses, |dir, seed, losses| {
+        let disk = Disk::new(dir).unwrap();
+        trial(&disk.path.clone(), seed, losses, Some(disk))
+    });
+}
+
+fn trials(seed: u64, kills: u64, trial: impl Fn(&Path, u64, u64) -> Trial) {
+    let (mut steps, mut between) = (0, 0);
+    for first in (0..kills).step_by(KILLS_MAX as usize) {
+        let dir = tempfile::tempdir().unwrap();
+        let done = trial(dir.path(), seed.wrapping_add(first / KILLS_MAX), KILLS_MAX.min(kills - first));
+        (steps, between) = (steps + done.next, between + done.between);
+    }
+    println!("{steps} steps; {between} of {kills} times the end came between the commit and its publication");
+}
+
+/// Kills one home in `dir` again and again, or takes the power away from its disk.
+fn trial(dir: &Path, seed: u64, kills: u64, disk: Option<Disk>) -> Trial {
+    let (path, net) = small::world(dir, seed);
+    let (heads, said) = (BTreeMap::new(), Vec::new());
+    let mut trial = Trial { seed, net, path, disk, next: 0, heads, said, between: 0 };
     let mut rng = draw(seed, u64::MAX);
     for kill in 1..=kills {
         trial.run_and_kill(&mut rng);
@@ -194,6 +219,8 @@ struct Trial {
     seed: u64,
     net: DatanetId,
     path: PathBuf,
+    /// What the home lies on, where power goes.
+    disk: Option<Disk>,
     /// The first step that nobody has heard of.
     next: u64,
     /// Every head of the log that anyone has seen: size and root.
@@ -213,6 +240,7 @@ impl Trial {
             .env("ASSAY_KILL_STEP", self.next.to_string())
             .env("ASSAY_SEED", self.seed.to_string())
             .stdout(Stdio::piped())
+            .stderr(self.disk.as_ref().map_or(Stdio::inherit(), |disk| disk.errors().into()))
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -220,17 +248,40 @@ impl Trial {
         // One of five dies before it says anything: while it opens the node.
         if below(rng, 5) > 0 {
             for _ in 0..=below(rng, STEPS_MAX) {
-                let said =
-                    next_said(&mut lines).unwrap_or_else(|| panic!("the child failed: {:?}", child.wait()));
-                self.hear(said);
+                let said = next_said(&mut lines);
+                self.hear(said.unwrap_or_else(|| {
+                    let why = self.disk.as_ref().map(Disk::last_errors).unwrap_or_default();
+                    panic!("the child failed: {:?} {why}", child.wait())
+                }));
             }
         }
         std::thread::sleep(patience);
-        kill(&mut child);
+        if let Some(disk) = &self.disk {
+            let shown = self.shown();
+            disk.lose_power();
+            self.see_head(shown.size, shown.root.to_string());
+            // It may notice, and end by itself; what it says now is as good as ever.
+            std::thread::sleep(patience);
+            let _ = child.kill();
+            child.wait().unwrap();
+        } else {
+            kill(&mut child);
+        }
         // What it said with its last breath counts too.
         while let Some(said) = next_said(&mut lines) {
             self.hear(said);
         }
+        if let Some(disk) = &self.disk {
+            disk.come_back();
+        }
+    }
+
+    /// The head that is public now.
+    fn shown(&self) -> Checkpoint {
+        let public = self.path.join("public");
+        let key = std::fs::read_to_string(public.join("log.vkey")).unwrap().trim().parse().unwrap();
+        let note = std::fs::read(public.join(CHECKPOINT)).unwrap();
+        open_checkpoint(&note, &key, small::ORIGIN).unwrap()
     }
 
     fn hear(&mut self, said: Said) {
@@ -251,10 +302,7 @@ impl Trial {
 
     /// What a stranger can see at the moment of the crash.
     fn see_public(&mut self) {
-        let public = self.path.join("public");
-        let key = std::fs::read_to_string(public.join("log.vkey")).unwrap().trim().parse().unwrap();
-        let note = std::fs::read(public.join(CHECKPOINT)).unwrap();
-        let head = open_checkpoint(&note, &key, small::ORIGIN).unwrap();
+        let head = self.shown();
         self.see_head(head.size, head.root.to_string());
         let durable = EventReader::open(&self.path.join("private/log")).unwrap().size().unwrap();
         assert!(head.size <= durable, "{} entries are published and {durable} are durable", head.size);

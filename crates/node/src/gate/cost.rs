@@ -69,11 +69,29 @@ fn path(home: &Home) -> PathBuf {
 fn read(home: &Home) -> Result<BTreeMap<String, Kept>> {
     let path = path(home);
     match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| {
-            NodeError::invalid(format!("{}: {e}", path.display()))
-                .hint("remove it: it holds nothing but times")
-        }),
+        // Nobody waits until it is on the disk: after a loss of power it may be empty, and the times begin anew.
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(e) => Err(NodeError::file(&path, &e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn times_that_a_loss_of_power_took_begin_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::init(&dir.path().join("home"), None).unwrap();
+        let (net, costs) = ("net".parse().unwrap(), |records| Costs { records, ..Costs::default() });
+        keep(&home, &net, &costs(0), &costs(3)).unwrap();
+        assert!(per_record(&home, &net).unwrap().0.is_some());
+        fs::write(path(&home), "").unwrap();
+        assert!(per_record(&home, &net).unwrap().0.is_none());
+        keep(&home, &net, &costs(3), &costs(5)).unwrap();
+        assert_eq!(read(&home).unwrap()["net"].records, 2);
     }
 }
