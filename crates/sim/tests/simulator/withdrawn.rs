@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use aho_corasick::AhoCorasick;
 use assay_ledger::command::{Command, Signed};
 use assay_ledger::commit::{self, Content, Salt};
 use assay_ledger::ids::{AccountId, DatanetId, Digest};
@@ -62,24 +63,31 @@ impl Batch {
         self.records.iter().map(|record| serde_json::from_slice(&record.content).unwrap()).collect()
     }
 
-    /// Of these bytes, those that show a record or a salt.
-    fn is_in(&self, bytes: &[u8]) -> bool {
-        let salt = hex::encode(self.salt_head);
-        [self.word.as_bytes(), &self.salt_head, salt.as_bytes()].iter().any(|needle| holds(bytes, needle))
+    /// What shows one of the records, or a salt of theirs in either form.
+    fn needles(&self) -> [Vec<u8>; 3] {
+        [self.word.clone().into(), self.salt_head.to_vec(), hex::encode(self.salt_head).into()]
     }
 }
 
-/// Whether `bytes` hold `needle`, which is not empty.
-fn holds(bytes: &[u8], needle: &[u8]) -> bool {
-    let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|byte| *byte == needle[0]) {
-        rest = &rest[at..];
-        if rest.starts_with(needle) {
-            return true;
+/// Everything that is stored anywhere: names and bytes.
+pub(crate) type Stored = Vec<(String, Vec<u8>)>;
+
+/// Where something of a contribution is, in one pass over all that is stored.
+fn traces<'a>(
+    batches: impl Iterator<Item = (u64, &'a Batch)>,
+    stored: &Stored,
+) -> BTreeMap<u64, BTreeSet<String>> {
+    let needles = batches.flat_map(|(seq, batch)| batch.needles().map(|needle| (seq, needle)));
+    let (seqs, needles): (Vec<u64>, Vec<Vec<u8>>) = needles.unzip();
+    // Without the crate that it looks for rare bytes with, which is slow where it is not optimised.
+    let searcher = AhoCorasick::builder().prefilter(false).build(needles).unwrap();
+    let mut found = BTreeMap::<u64, BTreeSet<String>>::new();
+    for (place, bytes) in stored {
+        for needle in searcher.find_iter(bytes) {
+            found.entry(seqs[needle.pattern().as_usize()]).or_default().insert(place.clone());
         }
-        rest = &rest[1..];
     }
-    false
+    found
 }
 
 /// A contribution that is in the log, as its author knows it.
@@ -134,22 +142,16 @@ impl Authors {
     }
 
     /// What was taken back is nowhere, and everything that was proven of it still is.
-    pub(crate) fn look(
-        &mut self,
-        node: &Node,
-        gone: &[u64],
-        stored: &[(String, Vec<u8>)],
-    ) -> Result<(), Broken> {
-        gone.iter().try_for_each(|seq| self.is_nowhere(node, *seq, stored))?;
+    pub(crate) fn look(&mut self, node: &Node, gone: &[u64], stored: &Stored) -> Result<(), Broken> {
+        let left = traces(gone.iter().map(|seq| (*seq, &self.offered[seq].batch)), stored);
+        gone.iter().try_for_each(|seq| self.is_nowhere(node, *seq, left.get(seq)))?;
         self.gone.extend(gone);
         Ok(())
     }
 
-    fn is_nowhere(&self, node: &Node, seq: u64, stored: &[(String, Vec<u8>)]) -> Result<(), Broken> {
+    fn is_nowhere(&self, node: &Node, seq: u64, left: Option<&BTreeSet<String>>) -> Result<(), Broken> {
         let Offered { net, batch, receipt } = &self.offered[&seq];
-        for (place, bytes) in stored {
-            require(!batch.is_in(bytes), || format!("contribution {seq} was taken back and is in {place}"))?;
-        }
+        require(left.is_none(), || format!("contribution {seq} was taken back and is in {left:?}"))?;
         require(node.record(net, seq, 0).is_err(), || {
             format!("contribution {seq} is shown after it was taken back")
         })?;
@@ -165,18 +167,16 @@ impl Authors {
     }
 
     /// The end: every receipt that was ever given holds, what was taken back is still nowhere, and what was not is there.
-    pub(crate) fn finish(&self, node: &Node, stored: &[(String, Vec<u8>)]) -> Result<(), Broken> {
+    pub(crate) fn finish(&self, node: &Node, stored: &Stored) -> Result<(), Broken> {
         let trust = Trust::key(node.log_key().clone());
-        for (seq, Offered { batch, receipt, .. }) in &self.offered {
+        let left = traces(self.offered.iter().map(|(seq, offered)| (*seq, &offered.batch)), stored);
+        for (seq, Offered { receipt, .. }) in &self.offered {
             receipt.verify(&trust, &Wanted::default()).map_err(broken)?;
-            match self.gone.contains(seq) {
-                true => self.is_nowhere(node, *seq, stored)?,
-                false => {
-                    let found = stored.iter().filter(|(_, bytes)| batch.is_in(bytes)).count();
-                    require(found >= 2, || {
-                        format!("contribution {seq} is in {found} files: vault and receipt should be")
-                    })?;
-                }
+            match (self.gone.contains(seq), left.get(seq)) {
+                (true, left) => self.is_nowhere(node, *seq, left)?,
+                (false, left) => require(left.is_some_and(|places| places.len() >= 2), || {
+                    format!("contribution {seq} is in {left:?}: vault and receipt should be")
+                })?,
             }
         }
         Ok(())
@@ -184,7 +184,7 @@ impl Authors {
 }
 
 /// The names and bytes of all files below a folder.
-pub(crate) fn files_below(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+pub(crate) fn files_below(folder: &Path, found: &mut Stored) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {
@@ -240,7 +240,7 @@ impl Passed {
             Command::Train { snapshot, .. } => {
                 self.models.insert(seq, *snapshot);
             }
-            Command::Answer { model, .. } => {
+            Command::Answer { model, .. } | Command::Meter { model, .. } => {
                 let of = &self.snapshots[&self.models[model]];
                 let gone = of.iter().find(|contribution| !self.there.contains_key(contribution));
                 require(gone.is_none(), || {

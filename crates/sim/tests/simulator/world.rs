@@ -22,7 +22,7 @@ use crate::machine::{Broken, Dice, Inner, Machine, Met, require};
 use crate::objects::{Bucket, Owner};
 use crate::seen::Seen;
 use crate::wishes::{self, OPERATOR, ORIGIN, Wish, wish};
-use crate::withdrawn::{Authors, Batch, files_below};
+use crate::withdrawn::{Authors, Batch, Stored, files_below};
 
 /// The first of January 2026.
 const BEGIN_MS: u64 = 1_767_225_600_000;
@@ -301,7 +301,7 @@ impl World {
     }
 
     /// The names and bytes of everything that is stored anywhere.
-    fn stored(&self) -> Vec<(String, Vec<u8>)> {
+    fn stored(&self) -> Stored {
         let mut found = Vec::new();
         files_below(self.dir.path(), &mut found);
         for bucket in [&self.tables, &self.public] {
@@ -476,9 +476,10 @@ fn intent(actor: u8, nonce: Nonce, command: Command) -> Intent {
     Intent { origin: ORIGIN.to_owned(), actor: wishes::account(actor), nonce, command }
 }
 
-/// A home with fixed keys, whose stores are elsewhere.
+/// A home with fixed keys, whose stores are elsewhere but for the vault: in memory where there is such a place, since nobody
+/// takes the power from it.
 fn home_with_keys() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     fs::write(dir.path().join("assay.toml"), format!("origin = {ORIGIN:?}\n")).unwrap();
     for folder in ["keys", "receipts"] {
         fs::create_dir(dir.path().join(folder)).unwrap();
