@@ -1,18 +1,21 @@
 //! Things that are only ever added and looked up one by one, of which there are as many as commands: a list in the order in
 //! which they came, and a hash table of places in it. A tree of so many costs a miss of the cache for every level.
 //!
-//! Hashes are keyed with numbers that this process drew, so that nobody can choose names that all fall on one place. Nothing
-//! depends on them: what is written is in the order of the names.
+//! Hashes are keyed with numbers that this process drew, so that nobody can choose names that all fall on one place: whatever
+//! two names are, the hashes of both are as two numbers drawn at random (Dietzfelbinger 1996, "Universal hashing and k-wise
+//! independent random variables via integer arithmetic without primes"). Nothing else depends on them: what is written is in
+//! the order of the names.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 use std::marker::PhantomData;
 
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::Code;
+use crate::limits::NAME_BYTES_MAX;
 
 /// Something that is known by a name of its own.
 pub(crate) trait Named {
@@ -32,24 +35,47 @@ pub(crate) struct Hashed<T> {
     /// What is at each slot: nothing, or a few bits of the hash, so that a name that is not there is nearly always found not
     /// to be by these bytes alone, of which many lie together.
     tags: Vec<u8>,
-    /// The upper half of the hash, and below it the place of the thing, counted from one; zero where there is none.
-    slots: Vec<u64>,
-    key: RandomState,
+    /// The places of the things there.
+    slots: Vec<u32>,
+    key: Key,
 }
 
 const SLOTS_MIN: usize = 8;
+/// Numbers of a key: two, and one for every four bytes of a name.
+const KEY: usize = 2 + NAME_BYTES_MAX.div_ceil(4);
+
+#[derive(Clone)]
+struct Key([u64; KEY]);
+
+impl Key {
+    fn drawn() -> Self {
+        let random = RandomState::new();
+        Self(std::array::from_fn(|i| random.hash_one(i)))
+    }
+
+    /// The upper half of the sum of all four bytes and the length, each times its number, and a last number.
+    #[inline]
+    fn hash(&self, name: &[u8]) -> u32 {
+        let Self([last, of_length, of_bytes @ ..]) = self;
+        let (fours, rest) = name.as_chunks();
+        let mut padded = [0; 4];
+        padded[..rest.len()].copy_from_slice(rest);
+        let mut sum = last.wrapping_add(of_length.wrapping_mul(name.len() as u64));
+        for (four, number) in fours.iter().chain([&padded]).zip(of_bytes) {
+            sum = sum.wrapping_add(number.wrapping_mul(u32::from_le_bytes(*four).into()));
+        }
+        (sum >> 32) as u32
+    }
+}
 
 impl<T: Named> Hashed<T> {
     /// A set of these; of two with one name the later.
     pub(crate) fn of(things: Vec<T>) -> Self {
         let mut hashed = Self::default();
         if things.is_sorted_by(|a, b| a.name() < b.name()) {
-            hashed.grow((4 * things.len() / 3 + 1).next_power_of_two().max(SLOTS_MIN));
-            for (place, thing) in things.iter().enumerate() {
-                let hash = hashed.hash(thing.name());
-                hashed.fill(hashed.free(hash), hash, place);
-            }
+            let slots = (4 * things.len() / 3 + 1).next_power_of_two().max(SLOTS_MIN);
             hashed.things = things;
+            hashed.spread(slots);
         } else {
             things.into_iter().for_each(|thing| hashed.insert(thing));
         }
@@ -61,7 +87,7 @@ impl<T: Named> Hashed<T> {
     }
 
     pub(crate) fn get(&self, name: &[u8]) -> Option<&T> {
-        match self.find(name, self.hash(name)) {
+        match self.find(name, self.key.hash(name)) {
             Ok(place) => self.things.get(place),
             Err(_) => None,
         }
@@ -70,9 +96,9 @@ impl<T: Named> Hashed<T> {
     /// Adds a thing, in place of the one that had its name.
     pub(crate) fn insert(&mut self, thing: T) {
         if 4 * (self.things.len() + 1) > 3 * self.slots.len() {
-            self.grow((2 * self.slots.len()).max(SLOTS_MIN));
+            self.spread((2 * self.slots.len()).max(SLOTS_MIN));
         }
-        let hash = self.hash(thing.name());
+        let hash = self.key.hash(thing.name());
         match self.find(thing.name(), hash) {
             Ok(place) => self.things[place] = thing,
             Err(at) => {
@@ -93,45 +119,36 @@ impl<T: Named> Hashed<T> {
         order.into_iter().map(|(_, place)| &self.things[place]).collect()
     }
 
-    fn hash(&self, name: &[u8]) -> u64 {
-        let mut hasher = self.key.build_hasher();
-        hasher.write(name);
-        hasher.finish()
-    }
-
     /// The place of the thing of that name, or else the slot for it. With no slots there is neither.
-    fn find(&self, name: &[u8], hash: u64) -> Result<usize, usize> {
+    fn find(&self, name: &[u8], hash: u32) -> Result<usize, usize> {
         let (mut at, tag) = (first_slot(hash, self.tags.len()), tag(hash));
         while let Some(&there) = self.tags.get(at).filter(|there| **there != EMPTY) {
-            if there == tag && self.slots[at] >> 32 == hash >> 32 {
-                let place = (self.slots[at] & PLACE) as usize - 1;
-                if self.things[place].name() == name {
-                    return Ok(place);
-                }
+            let place = self.slots[at] as usize;
+            if there == tag && self.things[place].name() == name {
+                return Ok(place);
             }
             at = (at + 1) & (self.tags.len() - 1);
         }
         Err(at)
     }
 
-    fn fill(&mut self, at: usize, hash: u64, place: usize) {
-        assert!(place < PLACE as usize, "four thousand million things need more memory than there is");
+    fn fill(&mut self, at: usize, hash: u32, place: usize) {
+        assert!(place < u32::MAX as usize, "four thousand million things need more memory than there is");
         self.tags[at] = tag(hash);
-        self.slots[at] = hash & !PLACE | (place as u64 + 1);
+        self.slots[at] = place as u32;
     }
 
-    /// Spreads all things over so many slots. Both are gone through in the order of the hashes, so that memory is too.
-    fn grow(&mut self, slots: usize) {
-        let before = std::mem::replace(&mut self.slots, vec![0; slots]);
-        self.tags = vec![EMPTY; slots];
-        for slot in before.into_iter().filter(|slot| *slot != 0) {
-            let at = self.free(slot);
-            self.fill(at, slot, (slot & PLACE) as usize - 1);
+    /// Spreads all things over so many slots.
+    fn spread(&mut self, slots: usize) {
+        (self.tags, self.slots) = (vec![EMPTY; slots], vec![0; slots]);
+        for place in 0..self.things.len() {
+            let hash = self.key.hash(self.things[place].name());
+            self.fill(self.free(hash), hash, place);
         }
     }
 
     /// The slot for something new.
-    fn free(&self, hash: u64) -> usize {
+    fn free(&self, hash: u32) -> usize {
         let mut at = first_slot(hash, self.tags.len());
         while self.tags[at] != EMPTY {
             at = (at + 1) & (self.tags.len() - 1);
@@ -140,17 +157,16 @@ impl<T: Named> Hashed<T> {
     }
 }
 
-const PLACE: u64 = u32::MAX as u64;
 const EMPTY: u8 = 0;
 
-/// Where a hash is looked for first: by its upper bits, all of which are kept as long as there are no more than 2^32 slots.
-fn first_slot(hash: u64, slots: usize) -> usize {
-    ((u128::from(hash >> 32) * slots as u128) >> 32) as usize
+/// Where a hash is looked for first.
+fn first_slot(hash: u32, slots: usize) -> usize {
+    ((u64::from(hash) * slots as u64) >> 32) as usize
 }
 
-/// The lowest bits of those that are kept, which say the least about the slot.
-fn tag(hash: u64) -> u8 {
-    (hash >> 32) as u8 | 0x80
+/// The lowest bits, which say the least about the slot.
+fn tag(hash: u32) -> u8 {
+    hash as u8 | 0x80
 }
 
 /// The first bytes of a name, as numbers of the same order.
@@ -163,7 +179,7 @@ fn start(name: &[u8]) -> [u64; 3] {
 
 impl<T> Default for Hashed<T> {
     fn default() -> Self {
-        Self { things: Vec::new(), tags: Vec::new(), slots: Vec::new(), key: RandomState::new() }
+        Self { things: Vec::new(), tags: Vec::new(), slots: Vec::new(), key: Key::drawn() }
     }
 }
 
@@ -233,7 +249,7 @@ mod tests {
 
     /// Some names that start the same, are starts of each other, or end in zeros.
     fn names() -> impl Strategy<Value = Vec<u8>> {
-        (prop::sample::select(vec![0, 1, 23, 24, 25, 26]), 0..3_u8, prop::collection::vec(0..3_u8, 0..4))
+        (prop::sample::select(vec![0, 1, 23, 24, 25, 26, 70]), 0..3_u8, prop::collection::vec(0..3_u8, 0..4))
             .prop_map(|(length, of, end)| [vec![of; length], end].concat())
     }
 

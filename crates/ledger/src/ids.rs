@@ -108,16 +108,16 @@ fn digit(byte: u8) -> u8 {
 
 /// Exactly `N` bytes of lower-case hexadecimal digits.
 pub(crate) fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let (mut bytes, mut seen) = ([0; N], 0);
-    if text.len() != 2 * N {
+    const { assert!(N.is_multiple_of(4)) };
+    let mut bytes = [0; N];
+    let seen = text.iter().fold(0, |seen, &byte| seen | digit(byte));
+    if text.len() != 2 * N || seen > 15 {
         return None;
     }
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let (high, low) = (digit(pair[0]), digit(pair[1]));
-        seen |= high | low;
-        *byte = high << 4 | low & 15;
+    for (four, digits) in bytes.chunks_exact_mut(4).zip(text.as_chunks().0) {
+        four.copy_from_slice(&packed(u64::from_be_bytes(*digits)));
     }
-    (seen < 16).then_some(bytes)
+    Some(bytes)
 }
 
 /// Two digits for each byte, from the start of `text`.
@@ -229,6 +229,17 @@ fn word<const N: usize>(bytes: &[u8; N], from: usize) -> u64 {
     u64::from_be_bytes(word)
 }
 
+/// What eight lower-case hexadecimal digits stand for, all at once.
+#[inline]
+fn packed(digits: u64) -> [u8; 4] {
+    // A letter has bit 6, and its lower bits are nine less than what it stands for.
+    let letters = digits >> 6 & 0x0101_0101_0101_0101;
+    let values = (digits & 0x0f0f_0f0f_0f0f_0f0f) + 9 * letters;
+    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    ((fours | fours >> 16) as u32).to_be_bytes()
+}
+
 impl PartialOrd for AccountId {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
@@ -260,8 +271,12 @@ impl AccountId {
     /// What its digits stand for, in half the room and of the same order.
     #[inline]
     pub(crate) fn to_bytes(&self) -> [u8; Self::BYTES] {
-        // Digits, here and where they are parsed.
-        from_hex(&self.0[1..]).unwrap_or_default()
+        let mut bytes = [0; Self::BYTES];
+        // Eight digits each, some of them twice.
+        for (to, from) in [(0, 1), (4, 9), (6, 13)] {
+            bytes[to..to + 4].copy_from_slice(&packed(word(&self.0, from)));
+        }
+        bytes
     }
 
     /// The account of [`AccountId::to_bytes`].
@@ -333,6 +348,17 @@ enum Word {
 
 const SHORT: usize = 22;
 
+/// The bytes that a code may have.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut b = 0;
+    while b < plain.len() {
+        plain[b] = matches!(b as u8, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
+        b += 1;
+    }
+    plain
+};
+
 /// The order of the texts: of short ones by comparing numbers, since no text has a zero.
 impl Ord for Code {
     #[inline]
@@ -367,20 +393,27 @@ impl Code {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let plain = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
-        is_name(text, plain).then(|| Self(Word::of(text)))
+        Self::from_text(text.as_bytes())
+    }
+
+    /// The code of the text that these bytes are.
+    pub(crate) fn from_text(text: &[u8]) -> Option<Self> {
+        let plain = |b: u8| PLAIN[usize::from(b)];
+        let valid = (1..=NAME_BYTES_MAX).contains(&text.len()) && text.iter().all(|&b| plain(b));
+        valid.then(|| Self(Word::of(text)))
     }
 }
 
 impl Word {
-    fn of(text: &str) -> Self {
+    /// Of ASCII.
+    fn of(text: &[u8]) -> Self {
         let mut bytes = [0; SHORT];
         match bytes.get_mut(..text.len()) {
             Some(start) => {
-                start.copy_from_slice(text.as_bytes());
+                start.copy_from_slice(text);
                 Self::Short(text.len() as u8, bytes)
             }
-            None => Self::Long(text.into()),
+            None => Self::Long(std::str::from_utf8(text).unwrap_or_default().into()),
         }
     }
 }

@@ -154,7 +154,7 @@ mod tests {
     proptest! {
         #[test]
         fn they_are_a_map_of_maps_and_are_written_as_one(
-            commands in prop::collection::vec((0..3_u8, 0..6_u8, any::<u32>()), 0..60),
+            commands in prop::collection::vec((0..20_u8, 0..3_u8, any::<u32>()), 0..90),
         ) {
             let (mut nonces, mut map) = (Nonces::default(), BTreeMap::<_, BTreeMap<_, _>>::new());
             for (actor, nonce, seq) in commands {

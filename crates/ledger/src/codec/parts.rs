@@ -36,6 +36,7 @@ macro_rules! objects {
                 out.raw("}");
             }
 
+            #[inline]
             fn read(from: &mut Reader<'_>) -> Option<Self> {
                 let $first = Wire::read_member(concat!("{\"", stringify!($first), "\":"), from)?;
                 $(let $next = Wire::read_member(concat!(",\"", stringify!($next), "\":"), from)?;)*
@@ -71,6 +72,7 @@ impl Wire for Signed {
         out.raw("}");
     }
 
+    #[inline(always)]
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         from.skip("{\"intent\":")?;
         let intent = from.intent()?;
@@ -100,8 +102,9 @@ macro_rules! commands {
                 out.raw("}");
             }
 
+            #[inline(always)]
             fn read(from: &mut Reader<'_>) -> Option<Self> {
-                let command = match from.ahead(b",\"kind\":")? {
+                let command = match std::str::from_utf8(from.ahead(b",\"kind\":")?).ok()? {
                     $($kind => {
                         let $first = Wire::read_member(concat!("{\"", stringify!($first), "\":"), from)?;
                         $(let $before =
@@ -161,7 +164,7 @@ macro_rules! names {
             }
 
             fn read(from: &mut Reader<'_>) -> Option<Self> {
-                match from.quoted()? {
+                match std::str::from_utf8(from.quoted()?).ok()? {
                     $($text => Some(Self::$variant),)*
                     _ => None,
                 }

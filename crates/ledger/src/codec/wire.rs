@@ -40,6 +40,7 @@ pub(crate) trait Wire: Sized {
         self.write(out);
     }
 
+    #[inline(always)]
     fn read_member(prefix: &str, from: &mut Reader<'_>) -> Option<Self> {
         from.skip(prefix)?;
         Self::read(from)
@@ -91,6 +92,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes an intent, and remembers its bytes: a part is read from its canonical form and from no other.
+    #[inline(always)]
     pub(super) fn intent(&mut self) -> Option<Intent> {
         let before = self.rest;
         let intent = Intent::read(self)?;
@@ -98,24 +100,24 @@ impl<'a> Reader<'a> {
         Some(intent)
     }
 
-    /// Takes `literal`, if it comes next.
-    #[inline]
+    /// Takes `literal`, if it comes next. Where it is known, this is a comparison or two.
+    #[inline(always)]
     pub(super) fn skip(&mut self, literal: &str) -> Option<()> {
         self.rest = self.rest.strip_prefix(literal.as_bytes())?;
         Some(())
     }
 
     /// Takes a string, up to its first quote: where that is escaped, a backslash comes before it.
-    pub(super) fn quoted(&mut self) -> Option<&'a str> {
+    pub(super) fn quoted(&mut self) -> Option<&'a [u8]> {
         self.skip("\"")?;
         let end = self.rest.iter().position(|&b| b == b'"')?;
-        let text = std::str::from_utf8(&self.rest[..end]).ok()?;
-        self.rest = &self.rest[end + 1..];
+        let (text, rest) = self.rest.split_at(end);
+        self.rest = &rest[1..];
         Some(text)
     }
 
     /// The string that comes after `key`, wherever that is first: a guess for what follows to prove.
-    pub(super) fn ahead<const N: usize>(&self, key: &[u8; N]) -> Option<&'a str> {
+    pub(super) fn ahead<const N: usize>(&self, key: &[u8; N]) -> Option<&'a [u8]> {
         let at = self.rest.windows(N).position(|window| window == key)?;
         Reader::new(&self.rest[at + N..]).quoted()
     }
@@ -267,7 +269,7 @@ impl Wire for Code {
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
-        from.quoted()?.parse().ok()
+        Self::from_text(from.quoted()?)
     }
 }
 
@@ -289,8 +291,9 @@ impl Wire for String {
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         let text = from.quoted()?;
-        let plain = text.bytes().all(|b| b >= b' ' && b != b'\\');
-        plain.then(|| text.to_owned())
+        // Without a way out half way, so that many bytes are looked at together.
+        let escaped = text.iter().fold(false, |found, &b| found | (b < b' ') | (b == b'\\'));
+        std::str::from_utf8(text).ok().filter(|_| !escaped).map(str::to_owned)
     }
 }
 
@@ -327,6 +330,7 @@ impl<T: Wire> Wire for Box<T> {
         T::write(self, out);
     }
 
+    #[inline(always)]
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         T::read(from).map(Self::new)
     }
