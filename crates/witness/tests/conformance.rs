@@ -118,7 +118,9 @@ fn every_status_of_the_protocol() {
     for body in ["", "old 9\n", "nonsense", "old 09\n\n"] {
         assert_eq!(witness.post(body).0, 400, "{body:?}");
     }
+    // The answer arrives, although most of the body is sent after it is known.
     assert_eq!(witness.post(&"x".repeat(2_000_000)).0, 413);
+    assert_eq!(witness.post(&"x".repeat(8_000_000)).0, 413);
     assert_eq!(witness.status(&growth(0, 9, 12)), 200, "nothing of that was remembered");
 }
 
