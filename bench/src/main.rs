@@ -9,6 +9,7 @@ mod npy;
 mod path;
 mod retrain;
 mod scaling;
+mod settle;
 
 use clap::Parser;
 
@@ -28,6 +29,8 @@ enum Command {
     Methods(methods::Args),
     /// Retrainings per second.
     Retrain(retrain::Args),
+    /// Paying contributors for many answers, beside SQLite.
+    Settle(settle::Args),
     /// What values of made-up records cost, by their number.
     Scaling(scaling::Args),
 }
@@ -41,5 +44,6 @@ fn main() -> Result<()> {
         Command::Methods(args) => methods::run(&args),
         Command::Retrain(args) => retrain::run(&args),
         Command::Scaling(args) => scaling::run(&args),
+        Command::Settle(args) => settle::run(&args),
     }
 }

@@ -40,9 +40,15 @@ fn main() {
     let mut image = Vec::new();
     let took = cpu(|| image = world.state.image().unwrap());
     println!("image: {} MB, written in {:.2} CPU s", image.len() / 1_000_000, took.as_secs_f64());
-    let mut read = None;
-    let took = cpu(|| read = Some(State::from_image(&image).unwrap()));
-    println!("read: {:.2} CPU s", took.as_secs_f64());
+    // As a node keeps it.
+    let mut packed = Vec::new();
+    let took = cpu(|| packed = zstd::encode_all(image.as_slice(), 1).unwrap());
+    println!("compressed: {} MB in {:.2} CPU s", packed.len() / 1_000_000, took.as_secs_f64());
+    drop(image);
+    let (mut unpacked, mut read) = (Vec::new(), None);
+    let unpacking = cpu(|| unpacked = zstd::decode_all(packed.as_slice()).unwrap());
+    let reading = cpu(|| read = Some(State::from_image(&unpacked).unwrap()));
+    println!("unpacked: {:.2} CPU s, read: {:.2}", unpacking.as_secs_f64(), reading.as_secs_f64());
     assert_eq!(read.unwrap(), world.state);
     println!("most at any time: {} MB", peak());
 }

@@ -33,6 +33,11 @@ impl Amount {
         self.0.into()
     }
 
+    /// [`Amount::units`] in 64 bits.
+    pub(crate) fn small(self) -> u64 {
+        self.0
+    }
+
     /// Its text.
     pub(crate) fn digits(self, buffer: &mut itoa::Buffer) -> &str {
         buffer.format(self.0)

@@ -17,6 +17,7 @@ use crate::ids::{AccountId, DatanetId, Digest};
 use crate::limits::{CREDITS_PER_EVENT, METERED_ANSWERS_MAX, METERED_PER_EVENT};
 use crate::refusal::{Refusal, require_field};
 use crate::serve::{RoleParts, RoleSplit, require_contributor, require_shares, share_parts};
+use crate::split::Divider;
 
 /// One answer of a metering. Its canonical JSON is a leaf of the table's Merkle tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,35 +67,36 @@ pub fn root(answers: &[Metered]) -> Result<Digest, CodecError> {
 pub fn credits(net: &Datanet, model: u64, answers: &[Metered]) -> Result<Vec<Credit>, Refusal> {
     let snapshot = net.answering(model)?.snapshot;
     let counts = net.snapshots.get(&snapshot).map(|snapshot| &snapshot.counts);
-    let places = Places::new(counts.into_iter().flat_map(|counts| counts.keys()));
+    let places = Places::new(counts.into_iter().flat_map(|counts| counts.keys().cloned()));
     let roles = RoleSplit::of_answers(net);
+    let mut divider = Divider::default();
     let mut sums = vec![Amount::ZERO; places.accounts.len()];
     for Metered { query, shares, .. } in answers {
         require_shares(shares)?;
-        let (parts, _) = share_parts(roles.of(*query).contributors, shares, *query);
-        for (Share { account, .. }, part) in shares.iter().zip(parts) {
+        let parts = share_parts(&mut divider, roles.of(*query).contributors, shares, *query);
+        for (Share { account, .. }, &part) in shares.iter().zip(parts) {
             let place = places.of(account);
             require_contributor(place.is_some(), account)?;
             if let Some(sum) = place.and_then(|place| sums.get_mut(place)) {
-                *sum = sum.saturating_add(part);
+                *sum = sum.saturating_add(Amount::of(part).unwrap_or_default());
             }
         }
     }
     let credited = places.accounts.into_iter().zip(sums).filter(|(_, sum)| !sum.is_zero());
-    Ok(credited.map(|(account, amount)| Credit { account: account.clone(), amount }).collect())
+    Ok(credited.map(|(account, amount)| Credit { account, amount }).collect())
 }
 
 /// Where accounts stand in an ascending list. They begin with hexadecimal digits of a hash, so that three of these lead
 /// close; whoever makes up accounts that begin alike makes it a binary search.
-struct Places<'a> {
-    accounts: Vec<&'a AccountId>,
+struct Places {
+    accounts: Vec<AccountId>,
     /// Where those that begin with each three digits begin, and an end.
     starts: Vec<u32>,
 }
 
-impl<'a> Places<'a> {
-    fn new(accounts: impl Iterator<Item = &'a AccountId>) -> Self {
-        let accounts: Vec<&AccountId> = accounts.collect();
+impl Places {
+    fn new(accounts: impl Iterator<Item = AccountId>) -> Self {
+        let accounts: Vec<AccountId> = accounts.collect();
         let starts = (0..=1 << 12).map(|lead| accounts.partition_point(|a| a.lead() < lead) as u32);
         Self { starts: starts.collect(), accounts }
     }
@@ -102,7 +104,7 @@ impl<'a> Places<'a> {
     fn of(&self, account: &AccountId) -> Option<usize> {
         let lead = usize::from(account.lead());
         let (from, to) = (self.starts[lead] as usize, self.starts[lead + 1] as usize);
-        self.accounts[from..to].binary_search(&account).ok().map(|at| from + at)
+        self.accounts[from..to].binary_search(account).ok().map(|at| from + at)
     }
 }
 

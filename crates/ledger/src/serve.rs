@@ -9,7 +9,7 @@ use crate::event::Outcome;
 use crate::ids::{AccountId, DatanetId, Digest};
 use crate::limits::{ANSWER_SHARES_MAX, HOLD_HOURS_MAX, INTEGER_MAX, PPM};
 use crate::refusal::{Refusal, require, require_field};
-use crate::split::{split, split_plainly, tie};
+use crate::split::{Divider, Division, tie};
 
 pub(crate) fn decide_ask(
     view: &View<'_>,
@@ -57,7 +57,6 @@ pub(crate) fn decide_answer(
 ) -> Result<Outcome, Refusal> {
     view.require_operator()?;
     let open = net.query(query)?;
-    let price = open.price;
     require(!open.is_expired(view.t), || {
         Refusal::rule(format!("the hold for question {query} has expired: its price can only go back"))
     })?;
@@ -69,11 +68,12 @@ pub(crate) fn decide_answer(
     }
 
     let held = Place::Held(id.clone());
-    let parts = role_parts(&net.charter.split, price, query);
-    let (shared, rest) = share_parts(parts.contributors, shares, query);
+    let parts = RoleSplit::of_answers(net).of(query);
+    let mut divider = Divider::default();
+    let shared = share_parts(&mut divider, parts.contributors, shares, query);
+    let shared = shared.iter().map(|&part| Amount::of(part).unwrap_or_default());
     let accrued = shares.iter().map(|share| Place::Accrued(id.clone(), share.account.clone()));
-    let moves = accrued.zip(shared).chain([
-        (Place::Pool(id.clone()), rest),
+    let moves = accrued.chain([Place::Pool(id.clone())]).zip(shared).chain([
         (Place::Reviews(id.clone()), parts.reviewers),
         (Place::User(answering.trainer.clone()), parts.trainer),
         (Place::User(view.actor.clone()), parts.platform),
@@ -107,22 +107,16 @@ pub(crate) struct RoleParts {
     pub(crate) platform: Amount,
 }
 
-/// Divides a price as the charter says. Equal remainders go by the hash of the question's place and the role's name.
-pub(crate) fn role_parts(rules: &Split, price: Amount, query: u64) -> RoleParts {
-    const NAMES: [&str; 4] = ["contributors", "reviewers", "trainer", "platform"];
-    let parts = split(price, &weights(rules), |i| tie(query, NAMES[i]));
-    // A charter's parts sum to a million, so that there is always a weight.
-    parts.and_then(RoleParts::new).unwrap_or_default()
-}
-
 fn weights(rules: &Split) -> [u64; 4] {
     [rules.contributors, rules.reviewers, rules.trainer, rules.platform].map(u64::from)
 }
 
 impl RoleParts {
     /// In the order of the weights.
-    fn new(parts: Vec<Amount>) -> Option<Self> {
+    fn new(parts: Vec<u64>) -> Option<Self> {
         let [contributors, reviewers, trainer, platform] = parts.try_into().ok()?;
+        let [contributors, reviewers, trainer, platform] =
+            [contributors, reviewers, trainer, platform].map(|part| Amount::of(part).unwrap_or_default());
         Some(Self { contributors, reviewers, trainer, platform })
     }
 
@@ -137,46 +131,43 @@ impl RoleParts {
     }
 }
 
-/// [`role_parts`] of one price for many questions.
-pub(crate) struct RoleSplit<'a> {
-    rules: &'a Split,
-    price: Amount,
-    /// The parts, where no remainders are equal, so that the question does not matter.
-    always: Option<RoleParts>,
-}
+/// The parts of one price, by role, for many questions.
+pub(crate) struct RoleSplit(Option<Division>);
 
-impl<'a> RoleSplit<'a> {
+impl RoleSplit {
     /// Of what an answer costs in a datanet; it costs the same for ever, since charters do not change.
-    pub(crate) fn of_answers(net: &'a Datanet) -> Self {
-        let (rules, price) = (&net.charter.split, net.charter.query.price);
-        let always = split_plainly(price, &weights(rules), PPM.into()).and_then(RoleParts::new);
-        Self { rules, price, always }
+    pub(crate) fn of_answers(net: &Datanet) -> Self {
+        Self(Division::new(net.charter.query.price, &weights(&net.charter.split)))
     }
 
-    /// Of one question.
+    /// Of one question. Equal remainders go by the hash of the question's place and the role's name.
     pub(crate) fn of(&self, query: u64) -> RoleParts {
-        self.always.unwrap_or_else(|| role_parts(self.rules, self.price, query))
+        const NAMES: [&str; 4] = ["contributors", "reviewers", "trainer", "platform"];
+        // A charter's parts sum to a million, so that there is always a weight.
+        let parts = self.0.as_ref().map(|division| division.parts(|i| tie(query, NAMES[i])));
+        parts.and_then(RoleParts::new).unwrap_or_default()
     }
 }
 
-/// Divides the contributors' part by the shares; the second is what they leave of a million.
-pub(crate) fn share_parts(total: Amount, shares: &[Share], query: u64) -> (Vec<Amount>, Amount) {
-    let named: u64 = shares.iter().map(|share| u64::from(share.ppm)).sum();
-    let rest = u64::from(PPM).saturating_sub(named);
-    let weights: Vec<u64> = shares.iter().map(|share| share.ppm.into()).chain([rest]).collect();
+/// Divides the contributors' part by the shares; the last part is what they leave of a million.
+pub(crate) fn share_parts<'a>(
+    divider: &'a mut Divider,
+    total: Amount,
+    shares: &[Share],
+    query: u64,
+) -> &'a [u64] {
+    let named: u32 = shares.iter().map(|share| share.ppm).sum();
+    let rest = PPM.saturating_sub(named);
+    let ppm = |i: usize| shares.get(i).map_or(rest, |share| share.ppm);
     let name = |i: usize| shares.get(i).map_or("pool", |share| share.account.as_str());
-    let parts = split_plainly(total, &weights, PPM.into());
-    let parts = parts.or_else(|| split(total, &weights, |i| tie(query, name(i))));
-    let mut parts = parts.unwrap_or_default();
-    let rest = parts.pop().unwrap_or_default();
-    (parts, rest)
+    divider.split(total, (0..shares.len() + 1).map(ppm), |i| tie(query, name(i)))
 }
 
 pub(crate) fn apply_answer(net: &mut Datanet, query: u64) {
     let Some(answered) = net.queries.remove(&query) else {
         return;
     };
-    let parts = role_parts(&net.charter.split, answered.price, query);
+    let parts = RoleSplit::of_answers(net).of(query);
     net.tally().answer(1, answered.price, &parts);
 }
 

@@ -5,56 +5,113 @@ use std::cmp::Reverse;
 use sha2::{Digest as _, Sha256};
 
 use crate::amount::Amount;
+use crate::limits::PPM;
 
 /// Splits `total` in proportion to `weights`: exact in sum, each part less than one unit from its quota, and the same
 /// whatever the order. Equal remainders go by the smaller `tie(index)`. `None` when no weight is above zero.
 ///
 /// This is Hamilton's method; `tie` decides only among equal remainders.
 pub fn split(total: Amount, weights: &[u64], tie: impl Fn(usize) -> [u8; 32]) -> Option<Vec<Amount>> {
-    let whole: u128 = weights.iter().map(|&w| u128::from(w)).sum();
-    if whole == 0 {
-        return None;
-    }
-    let quotas: Vec<(u128, u128)> =
-        weights.iter().map(|&weight| divide(total.units() * u128::from(weight), whole)).collect();
-    let mut parts: Vec<u128> = quotas.iter().map(|&(part, _)| part).collect();
-    let left = total.units() - parts.iter().sum::<u128>();
-    if left > 0 {
-        let remainders = quotas.iter().map(|&(_, remainder)| remainder).enumerate();
-        let mut order: Vec<(usize, u128)> = remainders.filter(|&(_, remainder)| remainder > 0).collect();
-        order.sort_unstable_by_key(|&(_, remainder)| Reverse(remainder));
-        // The remainders sum to `left` wholes and each is below one: there are more of them than units left.
-        let last = usize::try_from(left).unwrap_or(usize::MAX).min(order.len()) - 1;
-        // Only where the last unit goes does it matter who is first among equals.
-        let equals = order.partition_point(|&(_, remainder)| remainder > order[last].1);
-        let below = order.partition_point(|&(_, remainder)| remainder >= order[last].1);
-        if below > last + 1 {
-            order[equals..below].sort_by_cached_key(|&(i, _)| tie(i));
-        }
-        order.iter().take(last + 1).for_each(|&(i, _)| parts[i] += 1);
-    }
-    parts.into_iter().map(Amount::new).collect()
+    let mut parts = Division::new(total, weights)?.parts(tie).into_iter();
+    parts.try_fold(Vec::with_capacity(weights.len()), |mut all, part| {
+        all.push(Amount::of(part)?);
+        Some(all)
+    })
 }
 
-/// [`split`] by weights that sum to `whole`, at the speed of small numbers; `None` where numbers are large, or a tie decides.
-pub(crate) fn split_plainly(total: Amount, weights: &[u64], whole: u64) -> Option<Vec<Amount>> {
-    let total = u64::try_from(total.units()).ok()?;
-    let sum = weights.iter().try_fold(0_u64, |sum, weight| sum.checked_add(*weight));
-    let largest = weights.iter().copied().max().filter(|_| sum == Some(whole))?;
-    total.checked_mul(largest)?;
-    let mut parts: Vec<u64> = weights.iter().map(|weight| total * weight / whole).collect();
-    let left = usize::try_from(total - parts.iter().sum::<u64>()).ok()?;
-    if left > 0 {
-        let remainder = |i: usize| total * weights[i] - parts[i] * whole;
-        let mut order: Vec<(u64, usize)> = (0..weights.len()).map(|i| (remainder(i), i)).collect();
-        // The remainders sum to `left` wholes and each is below one: more of them than that are above zero.
-        let (first, last, others) = order.select_nth_unstable_by_key(left - 1, |&(rest, _)| Reverse(rest));
-        if others.iter().any(|(rest, _)| *rest == last.0) {
+/// A division of which all is known but how its tie is broken.
+#[derive(Clone, Debug)]
+pub(crate) struct Division {
+    parts: Vec<u64>,
+    /// Those of equal remainders, of whom some get the last units.
+    tied: Vec<usize>,
+    /// How many of them.
+    left: usize,
+}
+
+impl Division {
+    /// By `weights`; `None` when none is above zero.
+    pub(crate) fn new(total: Amount, weights: &[u64]) -> Option<Self> {
+        let whole: u128 = weights.iter().map(|&w| u128::from(w)).sum();
+        if whole == 0 {
             return None;
         }
-        first.iter().chain([&*last]).for_each(|&(_, i)| parts[i] += 1);
+        let quotas = weights.iter().map(|&weight| divide(total.units() * u128::from(weight), whole));
+        let (mut parts, remainders): (Vec<u64>, Vec<u128>) =
+            quotas.map(|(part, remainder)| (part as u64, remainder)).unzip();
+        let left = total.units() - parts.iter().map(|&part| u128::from(part)).sum::<u128>();
+        let mut order: Vec<usize> = (0..weights.len()).filter(|&i| remainders[i] > 0).collect();
+        // The remainders sum to `left` wholes and each is below one: there are more of them than units left.
+        let left = usize::try_from(left).unwrap_or(usize::MAX).min(order.len());
+        order.sort_unstable_by_key(|&i| Reverse(remainders[i]));
+        let least = left.checked_sub(1).map(|last| remainders[order[last]]);
+        let above = order.partition_point(|&i| Some(remainders[i]) > least);
+        let to = order.partition_point(|&i| Some(remainders[i]) >= least);
+        // Only where the last unit goes does it matter who is first among equals.
+        let (sure, tied) = if to > left { (above, order[above..to].to_vec()) } else { (left, Vec::new()) };
+        order[..sure].iter().for_each(|&i| parts[i] += 1);
+        Some(Self { parts, tied, left: left - sure })
     }
-    parts.into_iter().map(Amount::of).collect()
+
+    /// The parts, where the smaller `tie(index)` comes first.
+    pub(crate) fn parts(&self, tie: impl Fn(usize) -> [u8; 32]) -> Vec<u64> {
+        let (mut parts, mut tied) = (self.parts.clone(), self.tied.clone());
+        tied.sort_by_cached_key(|&i| tie(i));
+        tied.iter().take(self.left).for_each(|&i| parts[i] += 1);
+        parts
+    }
+}
+
+/// Divides by parts per million, again and again, at the speed of small numbers and in the same memory.
+#[derive(Debug, Default)]
+pub(crate) struct Divider {
+    parts: Vec<u64>,
+    /// What each remainder lacks to one unit, and whose it is.
+    lacks: Vec<(u32, u32)>,
+}
+
+impl Divider {
+    /// [`split`] by parts that sum to a million.
+    pub(crate) fn split(
+        &mut self,
+        total: Amount,
+        ppm: impl ExactSizeIterator<Item = u32>,
+        tie: impl Fn(usize) -> [u8; 32],
+    ) -> &[u64] {
+        const WHOLE: u64 = PPM as u64;
+        let units = total.small();
+        if units > u64::MAX / WHOLE {
+            let weights: Vec<u64> = ppm.map(u64::from).collect();
+            self.parts = Division::new(total, &weights).map(|parts| parts.parts(tie)).unwrap_or_default();
+            return &self.parts;
+        }
+        self.parts.clear();
+        self.lacks.clear();
+        let mut left = units;
+        for (i, weight) in (0..).zip(ppm) {
+            let quota = units * u64::from(weight);
+            left -= quota / WHOLE;
+            self.parts.push(quota / WHOLE);
+            self.lacks.push(((WHOLE - quota % WHOLE) as u32, i));
+        }
+        self.give(left as usize, tie);
+        &self.parts
+    }
+
+    /// Gives a unit each to the `left` largest remainders, which sum to so many units.
+    fn give(&mut self, left: usize, tie: impl Fn(usize) -> [u8; 32]) {
+        let Some(last) = left.checked_sub(1).filter(|last| *last < self.lacks.len()) else { return };
+        let (_, &mut (least, _), others) = self.lacks.select_nth_unstable(last);
+        // Only where the last unit goes does it matter who is first among equals.
+        if others.iter().any(|(lacks, _)| *lacks == least) {
+            let tied = self.lacks.iter().filter(|(lacks, _)| *lacks == least);
+            let mut tied: Vec<(u32, u32)> = tied.copied().collect();
+            tied.sort_by_cached_key(|&(_, i)| tie(i as usize));
+            self.lacks.retain(|(lacks, _)| *lacks < least);
+            self.lacks.extend(tied);
+        }
+        self.lacks[..left].iter().for_each(|&(_, i)| self.parts[i as usize] += 1);
+    }
 }
 
 /// Quotient and remainder, by the machine's own division where the numbers are small, as they nearly always are.
@@ -79,32 +136,31 @@ pub(crate) fn tie(number: u64, name: &str) -> [u8; 32] {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::cell::Cell;
-
     use proptest::prelude::*;
 
     use super::*;
 
     proptest! {
-        /// It divides as `split` does whenever no tie is asked for, and leaves all else to it.
+        /// Used again and again, it divides as `split` does.
         #[test]
-        fn the_plain_way_is_the_same_or_none(
-            total in prop_oneof![0..50_u64, 0..10_000_000_u64, any::<u64>().prop_map(|n| n >> 1)],
-            of in prop::collection::vec(prop_oneof![0..5_u64, 0..40_000_u64], 1..25),
+        fn a_divider_is_the_same_division(
+            of in prop::collection::vec((
+                prop_oneof![0..50_u64, 0..10_000_000_u64, any::<u64>().prop_map(|n| n >> 1)],
+                prop::collection::vec(prop_oneof![0..5_u32, 0..40_000_u32, Just(250_000)], 0..24),
+            ), 1..5),
         ) {
-            let rest = 1_000_000 - of.iter().sum::<u64>().min(1_000_000);
-            let weights: Vec<u64> = of.into_iter().chain([rest]).collect();
-            let (total, whole) = (Amount::of(total).unwrap(), weights.iter().sum());
-            let asked = Cell::new(false);
-            let parts = split(total, &weights, |i| {
-                asked.set(true);
-                tie(7, &i.to_string())
-            });
-            let small = total.units() * u128::from(whole) <= u128::from(u64::MAX);
-            let plain = split_plainly(total, &weights, whole);
-            prop_assert_eq!(plain.is_some(), !asked.get() && (small || plain.is_some()));
-            prop_assert!(plain.is_none() || plain == parts);
-            prop_assert_eq!(split_plainly(total, &weights, whole + 1), None);
+            let mut divider = Divider::default();
+            for (total, mut ppm) in of {
+                while ppm.iter().sum::<u32>() > PPM {
+                    ppm.pop();
+                }
+                ppm.push(PPM - ppm.iter().sum::<u32>());
+                let (total, weights) = (Amount::of(total).unwrap(), ppm.iter().map(|&w| w.into()).collect::<Vec<u64>>());
+                let tie = |i: usize| tie(7, &i.to_string());
+                let parts = split(total, &weights, tie).unwrap();
+                let parts: Vec<u64> = parts.into_iter().map(|part| part.units() as u64).collect();
+                prop_assert_eq!(divider.split(total, ppm.iter().copied(), tie), &parts);
+            }
         }
     }
 }
