@@ -26,39 +26,42 @@ fn believing(config: ConfigBuilder<AgentScope>) -> Result<ConfigBuilder<AgentSco
 
 #[cfg(feature = "tls")]
 fn believing(config: ConfigBuilder<AgentScope>) -> Result<ConfigBuilder<AgentScope>, StoreError> {
-    let Some(path) = std::env::var_os(FILE).filter(|path| !path.is_empty()) else { return Ok(config) };
-    let roots = authorities(std::path::Path::new(&path))?;
-    Ok(config.tls_config(ureq::tls::TlsConfig::builder().root_certs(roots).build()))
+    let Some(authorities) = named_authorities()? else { return Ok(config) };
+    let roots: Vec<_> =
+        authorities.iter().map(|der| ureq::tls::Certificate::from_der(der).to_owned()).collect();
+    Ok(config.tls_config(ureq::tls::TlsConfig::builder().root_certs(roots.into()).build()))
 }
 
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "tls", feature = "postgres"))]
 const FILE: &str = "SSL_CERT_FILE";
 /// Bytes of a file of authorities at most; Mozilla's whole list takes a quarter of a megabyte.
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "tls", feature = "postgres"))]
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
-#[cfg(feature = "tls")]
-fn authorities(path: &std::path::Path) -> Result<ureq::tls::RootCerts, StoreError> {
+/// The authorities that `SSL_CERT_FILE` names; `None` where it is not set.
+#[cfg(any(feature = "tls", feature = "postgres"))]
+pub(crate) fn named_authorities()
+-> Result<Option<Vec<rustls::pki_types::CertificateDer<'static>>>, StoreError> {
     use std::io::Read as _;
 
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    let Some(path) = std::env::var_os(FILE).filter(|path| !path.is_empty()) else { return Ok(None) };
+    let path = std::path::Path::new(&path);
     let mut pem = Vec::new();
     let file = std::fs::File::open(path).map(|file| file.take(FILE_BYTES_MAX));
     file.and_then(|mut file| file.read_to_end(&mut pem))
         .map_err(StoreError::io("read the authorities in", path))?;
-    let items = ureq::tls::parse_pem(&pem).collect::<Result<Vec<_>, _>>();
-    let items = items.map_err(|error| {
+    let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|error| {
         StoreError::Invalid(format!("{FILE} names {}, which does not read: {error}", path.display()))
     })?;
-    let certificates = items.into_iter().filter_map(|item| match item {
-        ureq::tls::PemItem::Certificate(certificate) => Some(certificate),
-        _ => None,
-    });
-    let certificates: Vec<_> = certificates.collect();
     match certificates.is_empty() {
         true => {
             Err(StoreError::Invalid(format!("{FILE} names {}, which holds no certificate", path.display())))
         }
-        false => Ok(certificates.into()),
+        false => Ok(Some(certificates)),
     }
 }
 

@@ -2,17 +2,20 @@
 //! write whose outcome is unknown.
 //!
 //! The address of a store is `postgres://USER@HOST:PORT/DATABASE` and never holds a secret: the password comes from
-//! `PGPASSWORD` or from the file that `PGPASSFILE` names. Connections are plain: run them inside one machine, a private
-//! network or a tunnel.
+//! `PGPASSWORD` or from the file that `PGPASSFILE` names. Connections are plain, for one machine, a private network or
+//! a tunnel, unless the address says `sslmode=require`: then they are encrypted, and the server's certificate is checked.
 
 use std::cell::{OnceCell, RefCell};
+use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::config::{Host, SslMode};
 use postgres::error::SqlState;
 use postgres::{Client, Config, Error, NoTls};
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{StoreError, pgpass};
+use crate::{StoreError, https, pgpass};
 
 /// How long a connection may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
@@ -65,7 +68,11 @@ impl Pg {
     fn connect(url: &str) -> Result<Self, StoreError> {
         let config = configure(url)?;
         let place = place_of(&config);
-        let connected = config.connect(NoTls).and_then(|mut client| {
+        let connected = match config.get_ssl_mode() {
+            SslMode::Require => config.connect(encrypted()?),
+            _ => config.connect(NoTls),
+        };
+        let connected = connected.and_then(|mut client| {
             client.batch_execute(SETTINGS)?;
             Ok(client)
         });
@@ -241,18 +248,29 @@ fn configure(url: &str) -> Result<Config, StoreError> {
             "the store's address holds a password; take it out and set PGPASSWORD or PGPASSFILE".to_owned(),
         ));
     }
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(StoreError::Invalid(
-            "this program speaks plainly to Postgres; use a private network or a tunnel, without sslmode=require"
-                .to_owned(),
-        ));
+    // What may be encrypted may be plain: one way or the other is said.
+    if config.get_ssl_mode() != SslMode::Require {
+        config.ssl_mode(SslMode::Disable);
     }
-    config.ssl_mode(SslMode::Disable).application_name("assay");
+    config.application_name("assay");
     config.connect_timeout(CONNECT_WAIT).keepalives_idle(SILENCE_MAX).tcp_user_timeout(SILENCE_MAX);
     if let Some(password) = pgpass::password(&config)? {
         config.password(password);
     }
     Ok(config)
+}
+
+/// TLS to a server whose certificate, for the host of its address, is of an authority that is believed: as for https.
+fn encrypted() -> Result<MakeRustlsConnect, StoreError> {
+    let mut roots = RootCertStore::empty();
+    match https::named_authorities()? {
+        Some(authorities) => drop(roots.add_parsable_certificates(authorities)),
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| StoreError::Invalid(format!("TLS cannot be set up: {error}")))?;
+    Ok(MakeRustlsConnect::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// `postgres://user@host:port/database`.

@@ -20,7 +20,14 @@ trap 'if [ -n "$server" ]; then kill -INT "$server"; wait "$server" || true; fi;
 cd "$dir"
 "$1/initdb" -D data -U assay -A trust -E UTF8 --locale=C --no-sync >initdb.log
 printf '%s\n' 'host all guarded 127.0.0.1/32 scram-sha-256' 'host all all 127.0.0.1/32 trust' >data/pg_hba.conf
-"$1/postgres" -D data -p "$2" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$dir" \
+ssl=off
+if [ -n "$3" ]; then
+    ssl=on
+    printf '%s' "$3" >data/server.crt
+    (umask 077 && printf '%s' "$4" >data/server.key)
+    printf '%s\n' 'hostssl all guarded 127.0.0.1/32 scram-sha-256' 'hostssl all all 127.0.0.1/32 trust' >data/pg_hba.conf
+fi
+"$1/postgres" -D data -p "$2" -c ssl="$ssl" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$dir" \
     -c shared_buffers=16MB -c max_connections=200 -c password_encryption=scram-sha-256 >server.log 2>&1 &
 server=$!
 until "$1/pg_isready" -q -h 127.0.0.1 -p "$2"; do kill -0 "$server"; sleep 0.1; done
@@ -40,11 +47,16 @@ pub(crate) struct Cluster {
 /// The server of this process; `None`, with a printed reason, where Postgres is not installed.
 pub(crate) fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER.get_or_init(Cluster::start).as_ref()
+    CLUSTER.get_or_init(|| Cluster::start("", "")).as_ref()
+}
+
+/// A server that speaks to nobody unless encrypted, with this certificate and key (PEM).
+pub(crate) fn encrypted(certificate: &str, key: &str) -> Option<Cluster> {
+    Cluster::start(certificate, key)
 }
 
 impl Cluster {
-    fn start() -> Option<Self> {
+    fn start(certificate: &str, key: &str) -> Option<Self> {
         let Some(bin) = installed() else {
             println!("skipped: no initdb below /usr/lib/postgresql; `apt-get install postgresql` has it");
             return None;
@@ -60,6 +72,7 @@ impl Cluster {
             .args(["-c", SCRIPT, "sh"])
             .arg(&bin)
             .arg(port.to_string())
+            .args([certificate, key])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .current_dir("/")

@@ -5,6 +5,12 @@
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "postgres")]
+#[path = "../support/cluster.rs"]
+mod cluster;
+#[cfg(feature = "postgres")]
+mod postgres;
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -71,10 +77,15 @@ impl Authority {
         Self { params, key }
     }
 
+    /// A certificate for `name`, and its key.
+    fn certify(&self, name: &str) -> (rcgen::Certificate, Key) {
+        let (key, issuer) = (Key::new(77), Issuer::from_params(&self.params, &self.key));
+        (params(vec![name.to_owned()], 9).signed_by(&key, &issuer).unwrap(), key)
+    }
+
     /// A server on loopback whose certificate is for `name`; its port, and how often it was asked.
     fn serve(&self, name: &str) -> (u16, Arc<AtomicU64>) {
-        let (key, issuer) = (Key::new(77), Issuer::from_params(&self.params, &self.key));
-        let certificate = params(vec![name.to_owned()], 9).signed_by(&key, &issuer).unwrap();
+        let (certificate, key) = self.certify(name);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = config.unwrap().with_no_client_auth();
@@ -129,6 +140,10 @@ fn read(address: &str, authorities: Option<&Path>) -> Result<String, String> {
 #[test]
 fn a_child_reads() {
     let Ok(address) = std::env::var(CHILD) else { return };
+    #[cfg(feature = "postgres")]
+    if address.starts_with("postgres:") {
+        return postgres::opens(&address);
+    }
     match PublicFiles::open(&address).and_then(|files| files.read("checkpoint", 1_000)) {
         Ok(bytes) => println!("\nread: {}", String::from_utf8(bytes.unwrap()).unwrap()),
         Err(error) => println!("\nrefused: {error}"),
