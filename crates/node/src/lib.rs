@@ -14,6 +14,7 @@ mod curate;
 mod datanet;
 mod error;
 mod fit;
+mod fold;
 mod gate;
 mod home;
 mod key;

@@ -22,6 +22,7 @@ use assay_tlog::{Checkpoint, SignerKey};
 use ed25519_dalek::SigningKey;
 
 use crate::error::{NodeError, Result};
+use crate::fold::fold;
 use crate::home::{Home, LOG, OPERATOR, random};
 use crate::publish::Edge;
 use crate::signatures::{Checked, Found, holds, look_together};
@@ -423,18 +424,6 @@ fn load(events: &EventReader, origin: &str) -> Result<(State, u64)> {
     let imaged = state.size();
     fold(&mut state, events)?;
     Ok((state, imaged))
-}
-
-/// Applies what the log has and the state does not; how many entries that were.
-fn fold(state: &mut State, events: &EventReader) -> Result<u64> {
-    let before = state.size();
-    for entry in events.scan(before) {
-        let (seq, bytes) = entry?;
-        let event = codec::decode(&bytes)
-            .map_err(|e| NodeError::bug(format!("entry {seq} of the log does not read: {e}")))?;
-        state.apply(&event);
-    }
-    Ok(state.size() - before)
 }
 
 pub(crate) fn new_entry(event: &Event) -> Result<NewEntry> {

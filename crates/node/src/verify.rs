@@ -276,24 +276,25 @@ impl Walk {
         }
     }
 
-    fn entry(&mut self, entry: &[u8], bundle: &Bundle, folder: &mut Folder) -> Result<()> {
+    fn entry(&mut self, bytes: &[u8], bundle: &Bundle, folder: &mut Folder) -> Result<()> {
         let seq = self.counts.entries;
         let broken = |what: String| broken(&bundle.tile.path(), what);
-        let event = codec::decode(entry).map_err(|e| broken(format!("entry {seq}: {e}")))?;
+        let entry = codec::decode_entry(bytes).map_err(|e| broken(format!("entry {seq}: {e}")))?;
+        let event = entry.event();
         // Whoever signs is named by the state before the entry, which may replace a key.
         let key = match &event.cause {
             Cause::Command(signed) => Some(signer(self.replay.state(), signed)),
             Cause::Earlier(_) => None,
         };
-        let closing = Closing::of(&event, self.replay.state());
-        self.replay.push(&event).map_err(|mismatch| broken(mismatch.to_string()))?;
-        self.tables.check(&event, closing.as_ref(), self.replay.state(), folder)?;
-        self.count(&event);
-        if let (Cause::Command(signed), Some(key)) = (event.cause, key) {
+        let closing = Closing::of(event, self.replay.state());
+        self.replay.push_entry(&entry).map_err(|mismatch| broken(mismatch.to_string()))?;
+        self.tables.check(event, closing.as_ref(), self.replay.state(), folder)?;
+        self.count(event);
+        if let (Cause::Command(signed), Some(key)) = (entry.into_event().cause, key) {
             let key = key.map_err(|e| broken(e.to_string()))?;
             self.unchecked.push(Unchecked { seq, key, signed });
         }
-        let full = self.writer.append(entry).map_err(|e| broken(e.to_string()))?;
+        let full = self.writer.append(bytes).map_err(|e| broken(e.to_string()))?;
         self.compare(full, bundle, folder)
     }
 
