@@ -86,6 +86,15 @@ pub fn credits(net: &Datanet, model: u64, answers: &[Metered]) -> Result<Vec<Cre
     Ok(credited.map(|(account, amount)| Credit { account, amount }).collect())
 }
 
+/// What one answer credits to the accounts that its shares name, in their order.
+pub fn parts(net: &Datanet, answer: &Metered) -> Vec<Amount> {
+    let Metered { query, shares, .. } = answer;
+    let total = RoleSplit::of_answers(net).of(*query).contributors;
+    let mut divider = Divider::default();
+    let parts = share_parts(&mut divider, total, shares, *query);
+    parts.iter().take(shares.len()).map(|&part| Amount::of(part).unwrap_or_default()).collect()
+}
+
 /// Where accounts stand in an ascending list. They begin with hexadecimal digits of a hash, so that three of these lead
 /// close; whoever makes up accounts that begin alike makes it a binary search.
 struct Places {

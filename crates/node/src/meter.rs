@@ -1,15 +1,19 @@
 //! Meter: the table of many answers, the tree over it, and what proves one of them.
 
+use assay_ledger::amount::Amount;
+use assay_ledger::codec;
 use assay_ledger::command::{Command, Credit};
-use assay_ledger::ids::{DatanetId, Digest};
+use assay_ledger::event::{Cause, Event};
+use assay_ledger::ids::{AccountId, DatanetId, Digest};
 use assay_ledger::limits::CREDITS_PER_EVENT;
-use assay_ledger::meter::{Metered, credits};
-use assay_store::columns::{ColumnTable, Values};
+use assay_ledger::meter::{Metered, credits, parts};
+use assay_store::columns::{self, ColumnTable, Values};
 use assay_tlog::{Hash, InclusionProof, Nodes, leaf_hash, node_hash, verify_inclusion};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{NodeError, Result};
 use crate::node::Node;
+use crate::settle::stored;
 
 /// One answer of a metering, with its place under the root that the entry has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +37,17 @@ impl ProvenAnswer {
     }
 }
 
+/// What one of many metered answers credited to an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MeteredShare {
+    /// The question, by its place in the log.
+    pub query: u64,
+    /// Parts per million of what contributors got for the answer.
+    pub ppm: u32,
+    /// Base units.
+    pub amount: Amount,
+}
+
 /// A metering that is ready to be logged.
 pub(crate) struct Metering {
     /// In parts, and the one that closes it.
@@ -49,24 +64,51 @@ impl Node {
         let leaves = answers.iter().map(|answer| Ok(answer.leaf()?)).collect::<Result<Vec<Vec<u8>>>>()?;
         let tree = Tree::new(leaves.iter().map(|leaf| leaf_hash(leaf)).collect());
         let last = answers.last().ok_or_else(|| NodeError::bug("there is no answer to meter"))?;
-        let parts: Vec<&[Credit]> = credits.chunks(CREDITS_PER_EVENT).collect();
+        let rows: Vec<&[Credit]> = credits.chunks(CREDITS_PER_EVENT).collect();
         let close = Command::Meter {
             datanet: net.clone(),
             model,
             through: last.query,
             answers: answers.len() as u64,
-            parts: parts.len() as u32,
+            parts: rows.len() as u32,
             root: tree.root(),
             table,
         };
-        let rows = |(part, rows): (u32, &[Credit])| Command::MeterRows {
+        let part = |(part, rows): (u32, &[Credit])| Command::MeterRows {
             datanet: net.clone(),
             part,
             rows: rows.to_vec(),
         };
-        let commands = (0..).zip(parts).map(rows).chain([close]).collect();
+        let commands = (0..).zip(rows).map(part).chain([close]).collect();
         let proven = (0..).zip(leaves).map(|(index, leaf)| tree.prove(index, leaf));
         Ok(Metering { commands, proven: proven.collect::<Result<_>>()? })
+    }
+}
+
+impl Node {
+    /// What each of the answers that the entry at `seq` meters, itself or as what follows, credited to `account`. None
+    /// where it meters nothing.
+    pub fn metered(&self, seq: u64, account: &AccountId) -> Result<Vec<MeteredShare>> {
+        let command = match self.event(seq)?.cause {
+            Cause::Earlier(earlier) => self.event(earlier)?.cause,
+            command => command,
+        };
+        let Cause::Command(signed) = command else { return Ok(Vec::new()) };
+        let Command::Meter { datanet, table, .. } = &signed.intent.command else { return Ok(Vec::new()) };
+        let (net, stored) = (self.datanet(datanet)?, stored(table));
+        let answers = read(&columns::read(&self.tables.get(&stored)?)?).map_err(NodeError::bug)?;
+        let share = |answer: &Metered| {
+            let at = answer.shares.iter().position(|share| share.account == *account)?;
+            let amount = parts(net, answer)[at];
+            Some(MeteredShare { query: answer.query, ppm: answer.shares[at].ppm, amount })
+        };
+        Ok(answers.iter().filter_map(share).collect())
+    }
+
+    fn event(&self, seq: u64) -> Result<Event> {
+        let entry = self.entries().read(seq..seq + 1)?.pop();
+        let entry = entry.ok_or_else(|| NodeError::not_found(format!("no entry {seq}")))?;
+        Ok(codec::decode(&entry)?)
     }
 }
 

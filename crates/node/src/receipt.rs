@@ -183,7 +183,8 @@ impl About {
         ];
         match wrong.iter().find(|(differs, _)| *differs) {
             Some((_, what)) => {
-                Err(NodeError::refused(format!("the receipt is {what} than the one asked for: {self:?}")))
+                let is = serde_json::to_string(self)?;
+                Err(NodeError::refused(format!("the receipt is {what} than the one asked for: {is}")))
             }
             None => Ok(()),
         }

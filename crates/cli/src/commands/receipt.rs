@@ -194,7 +194,10 @@ fn in_words(receipt: &Receipt, event: &Event) -> String {
         time(event.t)
     );
     if let (Some(query), Some(metered)) = (receipt.about.query, &receipt.metered) {
-        out.push_str(&format!("It is of answer {} of that entry, to question {query}.\n", metered.index));
+        let place = metered.index + 1;
+        out.push_str(&format!(
+            "It is of answer {place} of those that the entry meters, to question {query}.\n"
+        ));
     }
     let row = event.outcome.settled.iter().find(|row| Some(&row.account) == receipt.about.account.as_ref());
     if let Some(row) = row {

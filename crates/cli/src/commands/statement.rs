@@ -7,8 +7,8 @@ use assay_ledger::amount::Place;
 use assay_ledger::event::Standing;
 use assay_ledger::ids::{AccountId, DatanetId};
 use assay_ledger::statement::{Item, Line, Statement};
-use assay_node::RecordValue;
-use assay_web::text::{Scale, plural, signed};
+use assay_node::{MeteredShare, RecordValue};
+use assay_web::text::{Scale, percent, plural, plural_of, signed};
 use serde_json::json;
 
 use super::Said;
@@ -25,6 +25,10 @@ Examples:
   assay statement a0123456789abcdef0123 --json";
 /// Records shown at each end.
 const RECORDS_SHOWN: usize = 5;
+/// Answers shown of those that were metered together.
+const ANSWERS_SHOWN: usize = 5;
+/// Entries that meter answers, of which so many are shown, the newest ones.
+const ENTRIES_SHOWN: usize = 3;
 /// Lines shown; the rest is summed up by what it was for.
 const LINES_SHOWN: usize = 40;
 
@@ -56,6 +60,13 @@ struct Valued {
     records: Vec<RecordValue>,
 }
 
+/// The answers behind one line.
+#[derive(serde::Serialize)]
+struct Metered {
+    entry: u64,
+    answers: Vec<MeteredShare>,
+}
+
 pub(super) fn run(args: &Args) -> Result<Said, Failure> {
     let mut session = args.at.open()?;
     let account = session.account(&args.who)?;
@@ -73,8 +84,20 @@ pub(super) fn run(args: &Args) -> Result<Said, Failure> {
     }
     let statement = session.node.statement(&account, period.clone())?;
     let valued = valued(&session, &account, period)?;
-    let words = in_words(&session, &statement, &valued)?;
-    Said::new(json!({ "statement": statement, "records": valued }), words)
+    let metered = metered(&session, &statement)?;
+    let words = in_words(&session, &statement, &metered, &valued)?;
+    Said::new(json!({ "statement": statement, "metered": metered, "records": valued }), words)
+}
+
+/// What single answers came to, of those that were metered together.
+fn metered(session: &Session, statement: &Statement) -> Result<Vec<Metered>, Failure> {
+    let lines = statement.lines.iter().filter(|line| line.item == Item::AnswerShare);
+    let found = lines.map(|line| {
+        let answers = session.node.metered(line.seq, &statement.account)?;
+        Ok(Metered { entry: line.seq, answers })
+    });
+    let found = found.collect::<Result<Vec<Metered>, Failure>>()?;
+    Ok(found.into_iter().filter(|metered| !metered.answers.is_empty()).collect())
 }
 
 /// Values by the settlement of the period, or by the last one of every datanet.
@@ -104,7 +127,12 @@ fn valued(
     Ok(out)
 }
 
-fn in_words(session: &Session, statement: &Statement, valued: &[Valued]) -> Result<String, Failure> {
+fn in_words(
+    session: &Session,
+    statement: &Statement,
+    metered: &[Metered],
+    valued: &[Valued],
+) -> Result<String, Failure> {
     let mut out = format!("Statement of {}", session.name_and_id(&statement.account));
     match &statement.period {
         Some((net, epoch)) => out.push_str(&format!(", epoch {epoch} of {net}")),
@@ -113,6 +141,12 @@ fn in_words(session: &Session, statement: &Statement, valued: &[Valued]) -> Resu
     out.push_str(", in OPEN.\n\n");
     places(&mut out, statement);
     lines(&mut out, statement);
+    let earlier = metered.len().saturating_sub(ENTRIES_SHOWN);
+    metered[earlier..].iter().for_each(|metered| answers(&mut out, metered));
+    if earlier > 0 {
+        let earlier = plural_of(earlier as u64, "earlier entry", "earlier entries");
+        let _ = writeln!(out, "\n{earlier} of metered answers are left out; --json has all");
+    }
     holds(&mut out, statement);
     settled(&mut out, statement);
     for one in valued {
@@ -160,6 +194,23 @@ fn lines(out: &mut String, statement: &Statement) {
             let amount = format!("{}{amount}", sign(statement, line));
             let _ = writeln!(out, "{:>8}  {}  {what:<19} {amount:>16}{net}", line.seq, time(line.t));
         }
+    }
+}
+
+fn answers(out: &mut String, Metered { entry, answers }: &Metered) {
+    let mut order: Vec<&MeteredShare> = answers.iter().collect();
+    order.sort_by_key(|share| (std::cmp::Reverse(share.amount), share.query));
+    let many = plural(order.len() as u64, "answer");
+    let _ = writeln!(
+        out,
+        "\nIn entry {entry}, {many} that records of this account shaped, of what contributors got:"
+    );
+    for MeteredShare { query, ppm, amount } in order.iter().take(ANSWERS_SHOWN) {
+        let percent = percent(f64::from(*ppm) / 1e6, 1);
+        let _ = writeln!(out, "  question {query:<8} {percent:>6} {:>14}", open(amount.units()));
+    }
+    if let more @ 1.. = order.len().saturating_sub(ANSWERS_SHOWN) {
+        let _ = writeln!(out, "  ... {more} more; --json has all");
     }
 }
 
@@ -245,7 +296,7 @@ fn item_in_words(item: Item) -> &'static str {
         Item::Bond => "bond put up",
         Item::Price => "question asked",
         Item::Refund => "question unanswered",
-        Item::AnswerShare => "share of an answer",
+        Item::AnswerShare => "shares of answers",
         Item::Fee => "fee",
         Item::Funding => "rewards put up",
         Item::PoolShare => "share of the pool",

@@ -5,6 +5,7 @@ use std::path::Path;
 use assay_ledger::command::{Command, Credit, Share};
 use assay_ledger::ids::{Digest, TableRef};
 use assay_ledger::meter::{Metered, credits, root};
+use assay_ledger::statement::Item;
 use assay_node::task::Record;
 use assay_node::{Node, verify};
 use assay_store::columns::{self, ColumnTable};
@@ -50,6 +51,15 @@ fn many_answers_are_paid_by_one_table() {
     );
     assert!(given.iter().all(|answered| answered.entry == before + 2 && answered.query != queries[7]));
     assert_eq!(count(&home, "metered answers"), 39);
+    // What the only contributor got for each of them is what the entry credits.
+    let account = node.state().operator().unwrap().clone();
+    let shares = node.metered(before + 2, &account).unwrap();
+    let sum: u128 = shares.iter().map(|share| share.amount.units()).sum();
+    let statement = node.statement(&account, None).unwrap();
+    let line = statement.lines.iter().rfind(|line| line.item == Item::AnswerShare).unwrap();
+    assert_eq!((line.seq, line.posting.amount.units()), (before + 2, sum));
+    assert!(shares.len() > 30 && shares.iter().all(|share| share.ppm > 0), "{}", shares.len());
+    assert!(node.metered(before + 1, &account).unwrap().is_empty());
     // The same as when a new process asks for them.
     drop(node);
     let node = small::open(&home).unwrap();
