@@ -3,8 +3,7 @@
 
 TRUST is the verifier key of the log, or a policy file (c2sp.org/tlog-policy) whose quorum must have cosigned. A receipt
 of anything else than --kind to --nonce say is refused; --records (JSON lines), --answer are what was offered or given.
-From c2sp.org/signed-note, tlog-checkpoint, -cosignature, -policy and -proof, RFC 6962, RFC 8032, and SCHEMAS.md here.
-"""
+From c2sp.org/signed-note, tlog-checkpoint, -cosignature, -policy and -proof, RFC 6962, RFC 8032, and SCHEMAS.md here."""
 import argparse, base64, hashlib, hmac, json, os, sys
 
 def need(holds, what):
@@ -12,6 +11,8 @@ def need(holds, what):
         raise ValueError(what)
 def sha256(*parts):
     return hashlib.sha256(b"".join(parts)).digest()
+def canonical(value):
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 def b64(text):
     raw = base64.b64decode(text, validate=True)
     need(base64.b64encode(raw).decode() == text, "Base 64")
@@ -30,8 +31,7 @@ def multiply(scalar, p):
         total, p, scalar = add(total, p) if scalar & 1 else total, add(p, p), scalar >> 1
     return total
 def point(encoded):
-    y = int.from_bytes(encoded, "little")
-    sign, y = y >> 255, y & (1 << 255) - 1
+    sign, y = divmod(int.from_bytes(encoded, "little"), 1 << 255)
     x2 = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     x = pow(x2, (P + 3) // 8, P)
     x = x if (x * x - x2) % P == 0 else x * pow(2, (P - 1) // 4, P) % P
@@ -72,7 +72,6 @@ def parse_policy(text):
             quorum = words[1]
     need(quorum, "quorum line")
     return logs, witnesses, groups, quorum
-
 def load_trust(text):
     text = open(text, encoding="utf-8").read() if os.path.isfile(text) else text
     return parse_policy(text) if "\n" in text.strip() else ([parse_key(text.strip())], {}, {}, "none")
@@ -155,25 +154,27 @@ def check_receipt(receipt, trust, wanted, records, answer):
     if "metered" in receipt:
         index, text, path = (receipt["metered"][key] for key in ("index", "answer", "path"))
         top = root_from_path(index, command["answers"], sha256(b"\0", text.encode()), map(bytes.fromhex, path))
-        need(command["kind"] == "meter" and top.hex() == command["root"], "answer of the entry")
-        command = {**command, **json.loads(text)}
-        about.update(kind="inference", query=command["query"])
+        of, row = cause is event and command["kind"] == "meter", json.loads(text)
+        need(of and top.hex() == command["root"], "answer of the entry")
+        need(sorted(row) == ["answer", "moved_microbits", "query", "shares"] and canonical(row) == text, "form of it")
+        about, command = {**about, "kind": "inference", "query": row["query"]}, {**command, **row}
     if about["kind"] == "payout":
         about["account"] = receipt["about"]["account"]
         [command] = [row for row in event["outcome"]["settled"] if row["account"] == about["account"]]
     need(receipt["about"] == about, "what the receipt says that it is of")
+    of = {"query": command.get("query"), **about} if about["kind"] == "inference" else about
     for key, value in wanted.items():
-        need(value in (None, str(about.get(key))), "%s: it is %s" % (key, about.get(key)))
+        need(value in (None, str(of.get(key))), "%s: it is %s" % (key, of.get(key)))
     content = {"contribution": b"record", "inference": b"answer"}.get(about["kind"], b"")
     domain = b"assay/%s/v1\n%s\0%s\0" % (content, origin.encode(), command.get("datanet", "").encode())
     commitments = [bytes.fromhex(opening["commitment"]) for opening in openings]
-    if content == b"record" and (openings or records):
-        need(root([sha256(b"\0", c) for c in commitments]).hex() == command["root"], "commitments")
+    same = content != b"record" or root([sha256(b"\0", c) for c in commitments]).hex() == command["root"]
+    need(same or not (openings or records), "commitments")
     if records:
-        lines = [json.loads(line) for line in records.splitlines() if line.strip()]
+        lines = [json.loads(line) for line in open(records, encoding="utf-8") if line.strip()]
         need(content == b"record" and len(lines) == len(openings), "number of records")
         for opening, line in zip(openings, lines):
-            opens(opening, domain, json.dumps(line, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode())
+            opens(opening, domain, canonical(line).encode())
     if answer is not None:
         need(content == b"answer" and [c.hex() for c in commitments] == [command["answer"]], "answer")
         opens(openings[0], domain, answer.encode())
@@ -188,7 +189,6 @@ def main():
     if not text.startswith("{"):
         return "OK checkpoint of %s, %d entries" % open_checkpoint(text, trust)[:2]
     records, answer = args.pop("records"), args.pop("answer")
-    records = records and open(records, encoding="utf-8", newline="").read()
     about, facts = check_receipt(json.loads(text), trust, args, records, answer)
     return "OK %s %s" % (about["kind"], json.dumps({**facts, **about}, sort_keys=True))
 

@@ -3,7 +3,7 @@
 //!
 //! Hashes are keyed with numbers that this process drew, so that nobody can choose names that all fall on one place: whatever
 //! two names are, the hashes of both are as two numbers drawn at random (Dietzfelbinger 1996, "Universal hashing and k-wise
-//! independent random variables via integer arithmetic without primes"). Nothing else depends on them: what is written is in
+//! independent random variables via integer arithmetic without primes"); then they are mixed, one to one. Nothing else depends on them: what is written is in
 //! the order of the names.
 
 use std::collections::hash_map::RandomState;
@@ -64,7 +64,11 @@ impl Key {
         for (four, number) in fours.iter().chain([&padded]).zip(of_bytes) {
             sum = sum.wrapping_add(number.wrapping_mul(u32::from_le_bytes(*four).into()));
         }
-        (sum >> 32) as u32
+        // Names that follow one another are a row of numbers until they are mixed, and a table without gaps is slow.
+        let hash = (sum >> 32) as u32;
+        let hash = (hash ^ (hash >> 16)).wrapping_mul(0x7feb_352d);
+        let hash = (hash ^ (hash >> 15)).wrapping_mul(0x846c_a68b);
+        hash ^ (hash >> 16)
     }
 }
 

@@ -128,6 +128,19 @@ fn a_metering_replays_and_shows_in_statements() {
     replays(&world);
 }
 
+/// A metering that was begun and never closed does not stand in the way of one that credits nobody.
+#[test]
+fn what_was_sent_and_not_closed_is_left_behind() {
+    let (mut world, model) = world(1_009);
+    let query = world.act(CONSUMER, ask(&net()));
+    world.act(OPERATOR, meter_rows(&net(), 0, vec![credit(1, 300)]));
+    world.act(OPERATOR, meter(&net(), model, query, 1, 0));
+    assert_eq!(world.balance(&Place::Pool(net())), 706);
+    assert_eq!(world.balance(&Place::Accrued(net(), account(1))), 0);
+    assert!(world.state.datanet(&net()).unwrap().metering.is_none());
+    replays(&world);
+}
+
 #[test]
 fn an_expired_hold_is_not_metered() {
     let (mut world, model) = world(1_009);

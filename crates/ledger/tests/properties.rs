@@ -125,7 +125,10 @@ fn wish(dice: &mut Dice, world: &mut World) -> Option<(u8, Command)> {
             }
             (OPERATOR, answer(&id, query, *model.0, &of))
         }
-        22 => (dice.actor(), fund(&id, dice.below(400).into())),
+        22 => {
+            let most = dice.pick([12, 400])?;
+            (dice.actor(), fund(&id, dice.below(most).into()))
+        }
         23 => {
             let (&valuation, valued) = dice.pick(&net.valuations)?;
             let contributors = net.snapshots[&net.models[&valued.model].snapshot].counts.len();
@@ -152,7 +155,7 @@ fn wish(dice: &mut Dice, world: &mut World) -> Option<(u8, Command)> {
         25..=27 => {
             let through = *dice.pick(net.queries.keys())?;
             let (&model, _) = dice.pick(net.models.iter().filter(|(_, m)| m.valuation.is_some()))?;
-            let parts = net.metering.as_ref().map_or(0, |staged| staged.parts);
+            let parts = net.metering.as_ref().filter(|_| !dice.one_in(6)).map_or(0, |staged| staged.parts);
             (OPERATOR, meter(&id, model, through, net.queries.range(..=through).count() as u64, parts))
         }
         19 if dice.one_in(3) => {

@@ -478,7 +478,7 @@ fn metering(scene: &mut Scene) {
         (vec![credit(OTHER, 1)], "has no record in the snapshot"),
     ] {
         scene.world.act(OPERATOR, rows(0, credits));
-        check(scene, vec![(OPERATOR, close(1), told), (OPERATOR, close(0), "is 0, and 1 were sent")]);
+        check(scene, vec![(OPERATOR, close(1), told), (OPERATOR, close(2), "is 2, and 1 were sent")]);
     }
 }
 

@@ -168,8 +168,13 @@ impl About {
         Ok(Self { kind, datanet, epoch, account, query, nonce })
     }
 
-    /// Refuses what is not of the place that is asked for.
-    fn expect(&self, wanted: &Wanted) -> Result<()> {
+    /// Refuses what is not of the place that is asked for. An answer that has an entry of its own is to the question that
+    /// its command names.
+    fn expect(&self, command: &Command, wanted: &Wanted) -> Result<()> {
+        let query = match command {
+            Command::Answer { query, .. } => Some(query),
+            _ => self.query.as_ref(),
+        };
         fn differs<T: PartialEq>(wanted: &Option<T>, found: Option<&T>) -> bool {
             wanted.is_some() && wanted.as_ref() != found
         }
@@ -178,7 +183,7 @@ impl About {
             (differs(&wanted.datanet, self.datanet.as_ref()), "of another datanet"),
             (differs(&wanted.epoch, self.epoch.as_ref()), "of another epoch"),
             (differs(&wanted.account, self.account.as_ref()), "of another account"),
-            (differs(&wanted.query, self.query.as_ref()), "of another question"),
+            (differs(&wanted.query, query), "of another question"),
             (differs(&wanted.nonce, Some(&self.nonce)), "of another command"),
         ];
         match wrong.iter().find(|(differs, _)| *differs) {
@@ -338,7 +343,7 @@ impl Receipt {
         if about != self.about || cause.intent.origin != self.origin {
             return Err(refuse("its entry is of another place than it says"));
         }
-        about.expect(wanted)?;
+        about.expect(&cause.intent.command, wanted)?;
         if about.kind == ReceiptKind::Contribution && !self.openings.is_empty() {
             self.committed(&event)?;
         }

@@ -2,6 +2,7 @@
 //!
 //! The entry comes first and the erasure after it: whatever a crash leaves is erased when the node is opened again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use assay_ledger::codec;
@@ -59,23 +60,37 @@ impl Node {
     pub(crate) fn erase_before_answering(&mut self, batch: &[Checked], answers: &mut [Result<u64>]) {
         let takes_back = |signed: &Signed| matches!(signed.intent.command, Command::Retract { .. });
         let answered = batch.iter().zip(answers).map(|(checked, answer)| (&checked.signed, answer));
-        let mut taken = answered.filter(|(signed, answer)| takes_back(signed) && answer.is_ok()).peekable();
-        if taken.peek().is_none() {
-            return;
+        let taken: Vec<_> =
+            answered.filter(|(signed, answer)| takes_back(signed) && answer.is_ok()).collect();
+        let of = |signed: &Signed| match &signed.intent.command {
+            Command::Retract { datanet, contribution, .. } => Some((datanet.clone(), *contribution)),
+            _ => None,
+        };
+        let mut these: BTreeMap<DatanetId, BTreeSet<u64>> = BTreeMap::new();
+        for (net, contribution) in taken.iter().filter_map(|(signed, _)| of(signed)) {
+            these.entry(net).or_default().insert(contribution);
         }
-        if let Err(error) = self.erase_withdrawn() {
-            taken.for_each(|(_, answer)| *answer = Err(error.clone()));
+        if let Err(error) = self.erase(&these) {
+            taken.into_iter().for_each(|(_, answer)| *answer = Err(error.clone()));
         }
     }
 
-    /// Erases what was taken back and is still here.
+    /// Erases all that was taken back and is still here.
     pub(crate) fn erase_withdrawn(&mut self) -> Result<()> {
+        let nets = self.state().datanets().iter();
+        let all = nets.map(|(net, datanet)| (net.clone(), datanet.withdrawn.keys().copied().collect()));
+        self.erase(&all.collect())
+    }
+
+    /// Erases of these contributions, which were taken back, what is still here.
+    fn erase(&mut self, withdrawn: &BTreeMap<DatanetId, BTreeSet<u64>>) -> Result<()> {
         let mut commitments = Vec::new();
         let mut weights = Vec::new();
         let mut opened = Vec::new();
-        for (net, datanet) in self.state().datanets() {
+        for (net, withdrawn) in withdrawn {
+            let Some(datanet) = self.state().datanet(net) else { continue };
             let found = commitments.len();
-            for contribution in datanet.withdrawn.keys() {
+            for contribution in withdrawn {
                 let Some(offered) = datanet.contributions.get(contribution) else { continue };
                 let kept = self.kept(record_group(&offered.root))?;
                 if !kept.is_empty() {

@@ -221,23 +221,26 @@ impl Node {
     /// Answers every question that is paid and open; the answers in order of the questions. Those whose hold has expired get
     /// their price back.
     pub fn answer(&mut self, net: &DatanetId) -> Result<Vec<Answered>> {
-        let now = self.now();
-        let expired = self.datanet(net)?.queries.iter().filter(|(_, query)| query.is_expired(now));
-        let expired: Vec<u64> = expired.map(|(&query, _)| query).collect();
-        self.release(net, &expired, "expired")?;
+        self.release_expired(net)?;
         let open = work(self.state()).into_iter().filter_map(|due| match due {
             Work::Answer { datanet, query, .. } if datanet == *net => Some(query),
             _ => None,
         });
         let open: Vec<u64> = open.collect();
         let mut answered = Vec::with_capacity(open.len());
-        for part in open.chunks(LOGGED_TOGETHER) {
-            let mut given = Vec::with_capacity(part.len());
-            for part in part.chunks(ANSWERS_TOGETHER) {
-                given.extend(self.given(net, part)?);
+        let mut waiting: Vec<Given> = Vec::new();
+        for part in open.chunks(ANSWERS_TOGETHER) {
+            let given = self.given(net, part)?;
+            let model = given.first().map(|given| given.answered.model);
+            // Another node may have closed a valuation meanwhile, and then another model answers.
+            let same =
+                waiting.first().is_none_or(|waiting| model.is_none_or(|m| m == waiting.answered.model));
+            if !same || waiting.len() + given.len() > LOGGED_TOGETHER {
+                answered.extend(self.log_answers(net, std::mem::take(&mut waiting))?);
             }
-            answered.extend(self.log_answers(net, given)?);
+            waiting.extend(given);
         }
+        answered.extend(self.log_answers(net, waiting)?);
         Ok(answered)
     }
 
@@ -290,16 +293,23 @@ impl Node {
         Ok(given)
     }
 
-    /// Logs answers to all questions that are open up to the last of them: few in an entry each, many in a table. The
-    /// log takes all of a table or nothing: if a hold expires meanwhile, the rest is answered when this is called again.
-    fn log_answers(&mut self, net: &DatanetId, given: Vec<Given>) -> Result<Vec<Answered>> {
+    /// Logs answers of one model, in an entry each or in a table.
+    fn log_answers(&mut self, net: &DatanetId, mut given: Vec<Given>) -> Result<Vec<Answered>> {
+        let Some(last) = given.last().map(|given| given.answered.query) else { return Ok(Vec::new()) };
+        // What happened while they were answered: holds that have expired, and what other nodes have logged.
+        self.follow()?;
+        self.release_expired(net)?;
+        let open: Vec<u64> = self.datanet(net)?.queries.range(..=last).map(|(&query, _)| query).collect();
+        given.retain(|given| open.binary_search(&given.answered.query).is_ok());
         let Some(model) = given.first().map(|given| given.answered.model) else { return Ok(Vec::new()) };
         let (mut answered, metered): (Vec<Answered>, Vec<Metered>) =
             given.into_iter().map(|given| (given.answered, given.metered)).unzip();
         let operator = self.operator().clone();
-        let (commands, proven) = match metered.len() < METERED_FROM {
-            true => (metered.into_iter().map(|metered| alone(net, model, metered)).collect(), Vec::new()),
-            false => {
+        // A table answers all questions that are open up to its last; the log takes it as a whole or not at all.
+        let whole = metered.last().is_some_and(|last| open[metered.len() - 1] == last.query);
+        let (commands, proven) = match whole && metered.len() >= METERED_FROM {
+            false => (metered.into_iter().map(|metered| alone(net, model, metered)).collect(), Vec::new()),
+            true => {
                 let Metering { commands, proven } = self.metering(net, model, &metered)?;
                 (commands, proven)
             }
@@ -314,7 +324,7 @@ impl Node {
             let nonce = signed.map(|signed| signed.intent.nonce);
             let nonce = nonce.ok_or_else(|| NodeError::bug("an answer has no command"))?;
             let kept = Kept { nonce, answer: answer.clone(), proven };
-            secrets.push((answer_name(answer.query), serde_json::to_vec(&kept)?));
+            secrets.push((answer_name(answer.query, Some(&nonce)), serde_json::to_vec(&kept)?));
         }
         self.vault.put_all_private(&secrets)?;
         let entries = self.submit_all(batch)?.into_iter().collect::<Result<Vec<u64>>>()?;
@@ -357,6 +367,14 @@ impl Node {
         Ok(found.into_iter().enumerate().map(named).collect())
     }
 
+    /// Prices whose holds have expired go back.
+    fn release_expired(&mut self, net: &DatanetId) -> Result<()> {
+        let now = self.now();
+        let expired = self.datanet(net)?.queries.iter().filter(|(_, query)| query.is_expired(now));
+        let expired: Vec<u64> = expired.map(|(&query, _)| query).collect();
+        self.release(net, &expired, "expired")
+    }
+
     /// Questions that are not answered get their price back.
     fn release(&mut self, net: &DatanetId, queries: &[u64], reason: &str) -> Result<()> {
         let operator = self.operator().clone();
@@ -381,13 +399,22 @@ impl Node {
         Ok(self.answer_of(query)?.map(|(answered, _)| answered))
     }
 
-    /// The same, and its place in the table of a metering if it is in one.
+    /// The same, and its place in the table of a metering if it is in one. Several nodes may have answered, each under
+    /// the nonce of its own command: the log has accepted one of them.
     pub(crate) fn answer_of(&self, query: u64) -> Result<Option<(Answered, Option<ProvenAnswer>)>> {
-        let Some(bytes) = self.vault.reader().get_private(&answer_name(query))? else { return Ok(None) };
-        let kept: Kept = serde_json::from_slice(&bytes)?;
-        let operator = self.state().operator();
-        let accepted = operator.and_then(|operator| self.state().accepted(operator, &kept.nonce));
-        Ok(accepted.map(|accepted| (Answered { entry: accepted.seq, ..kept.answer }, kept.proven)))
+        let Some(operator) = self.state().operator() else { return Ok(None) };
+        let vault = self.vault.reader();
+        let mut names = vault.private_names_below(&answer_name(query, None))?;
+        // Homes of before have one answer to a question, under its place alone.
+        names.push(answer_name(query, None));
+        for name in names {
+            let Some(bytes) = vault.get_private(&name)? else { continue };
+            let Kept { nonce, answer, proven } = serde_json::from_slice(&bytes)?;
+            if let Some(accepted) = self.state().accepted(operator, &nonce) {
+                return Ok(Some((Answered { entry: accepted.seq, ..answer }, proven)));
+            }
+        }
+        Ok(None)
     }
 
     /// The model that answers, with the path through its records; made once and kept.
@@ -500,6 +527,10 @@ fn question_name(query: &Digest) -> String {
     format!("question/{query}")
 }
 
-fn answer_name(query: u64) -> String {
-    format!("answer/{query}")
+/// The name of an answer that a command of this nonce logs; without it, what all answers to the question begin with.
+fn answer_name(query: u64, nonce: Option<&Nonce>) -> String {
+    match nonce {
+        Some(nonce) => format!("answer/{query}/{nonce}"),
+        None => format!("answer/{query}"),
+    }
 }

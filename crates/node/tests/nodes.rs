@@ -287,3 +287,35 @@ fn check_reads(node: &Node, history: &[Step]) {
     }
     println!("{reads} reads");
 }
+
+/// Two nodes answer what is open: each question is paid once, and both know the answer that was.
+#[test]
+fn two_nodes_answer_the_same_questions() {
+    let Some(cluster) = cluster::cluster() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let homes = homes(dir.path(), &cluster.fresh());
+    let mut first = small::open(&homes[0]).unwrap();
+    let net = small::another(&mut first, 3, "small");
+    let mut second = small::open(&homes[1]).unwrap();
+    let operator = first.operator().clone();
+    let deposit = small::deposit(&first, "in", 60 * small::PRICE);
+    first.act(&operator, deposit).unwrap();
+    for (round, count) in [(1, 20), (2, 3), (3, 20)] {
+        let asked = first.ask(&operator, &net, &small::records(3, round, count)).unwrap();
+        let queries: Vec<u64> = asked.into_iter().map(Result::unwrap).collect();
+        // Both have seen them, and neither has seen what the other does.
+        second.refresh().unwrap();
+        let given = [first.answer(&net).unwrap(), second.answer(&net).unwrap()].concat();
+        assert!(given.iter().map(|answered| answered.query).eq(queries.iter().copied()));
+        for node in [&mut first, &mut second] {
+            node.refresh().unwrap();
+            for answered in &given {
+                let kept = node.answered(answered.query).unwrap().unwrap();
+                assert_eq!((kept.entry, &kept.answer_salt), (answered.entry, &answered.answer_salt));
+                let receipt = node.answer_receipt(&net, &kept).unwrap();
+                let trust = assay_node::Trust::key(node.log_key().clone());
+                receipt.verify(&trust, &assay_node::Wanted::default()).unwrap();
+            }
+        }
+    }
+}

@@ -12,7 +12,8 @@ pub fn agent<'a>(
     config: ConfigBuilder<AgentScope>,
     mut addresses: impl Iterator<Item = &'a str>,
 ) -> Result<Agent, StoreError> {
-    let config = match addresses.any(|address| address.starts_with("https://")) {
+    let encrypted = |address: &str| address.get(..8).is_some_and(|way| way.eq_ignore_ascii_case("https://"));
+    let config = match addresses.any(encrypted) {
         true => believing(config)?,
         false => config,
     };

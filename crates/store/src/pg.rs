@@ -240,7 +240,9 @@ fn configure(url: &str) -> Result<Config, StoreError> {
     // Nothing of the address is repeated: somebody may have put a password into it.
     let mut config: Config = url.parse().map_err(|_| {
         StoreError::Invalid(
-            "the store's address does not read as postgres://USER@HOST:PORT/DATABASE".to_owned(),
+            "the store's address does not read as postgres://USER@HOST:PORT/DATABASE, with ?sslmode=require for a \
+             connection that is encrypted to a server whose certificate is checked"
+                .to_owned(),
         )
     })?;
     if config.get_password().is_some() {
@@ -264,7 +266,12 @@ fn configure(url: &str) -> Result<Config, StoreError> {
 fn encrypted() -> Result<MakeRustlsConnect, StoreError> {
     let mut roots = RootCertStore::empty();
     match https::named_authorities()? {
-        Some(authorities) => drop(roots.add_parsable_certificates(authorities)),
+        Some(authorities) => {
+            if let (0, _) = roots.add_parsable_certificates(authorities) {
+                let what = "SSL_CERT_FILE names a file of which no certificate can be used";
+                return Err(StoreError::Invalid(what.to_owned()));
+            }
+        }
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

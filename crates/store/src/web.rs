@@ -36,6 +36,8 @@ impl Web {
             ));
         }
         let config = ureq::Agent::config_builder()
+            // Who is believed is settled for this address, and another may be on another way.
+            .max_redirects(0)
             .timeout_connect(Some(CONNECT_WAIT))
             .timeout_recv_response(Some(ANSWER_WAIT))
             .timeout_recv_body(Some(BODY_WAIT))

@@ -157,7 +157,7 @@ impl Naive {
                 }
                 credits.extend(rows.iter().map(|row| (row.account.to_string(), row.amount.units())));
             }
-            Command::Meter { model, through, .. } => {
+            Command::Meter { model, through, parts: sent, .. } => {
                 let (held, split) = (format!("held/{net}"), charter.unwrap().split);
                 let mut due = 0;
                 for (query, (of, user, price)) in std::mem::take(&mut self.prices) {
@@ -166,7 +166,8 @@ impl Naive {
                         false => drop(self.prices.insert(query, (of, user, price))),
                     }
                 }
-                for (account, units) in self.credits.remove(&net).unwrap_or_default() {
+                let credits = self.credits.remove(&net).filter(|_| *sent > 0);
+                for (account, units) in credits.unwrap_or_default() {
                     self.go(&held, &format!("accrued/{net}/{account}"), units);
                     due -= units;
                 }

@@ -53,10 +53,10 @@ pub(super) struct Closing {
 impl Closing {
     pub(super) fn of(event: &Event, before: &State) -> Option<Self> {
         let Cause::Command(signed) = &event.cause else { return None };
-        let Command::Meter { datanet, through, .. } = &signed.intent.command else { return None };
+        let Command::Meter { datanet, through, parts, .. } = &signed.intent.command else { return None };
         let net = before.datanet(datanet)?;
         let queries = net.queries.range(..=through).map(|(&query, _)| query).collect();
-        let credits = net.metering.iter().flat_map(|staged| &staged.credits);
+        let credits = net.metering.iter().filter(|_| *parts > 0).flat_map(|staged| &staged.credits);
         let credit = |(account, &amount): (&AccountId, &Amount)| Credit { account: account.clone(), amount };
         Some(Self { queries, credits: credits.map(credit).collect() })
     }

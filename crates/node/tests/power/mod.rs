@@ -55,7 +55,16 @@ impl Disk {
 
     /// Power goes: nothing that is not on the disk by now ever will be, and every write fails.
     pub(crate) fn lose_power(&self) {
+        self.require_own();
         ran(Command::new("perl").args(["-e", SHUTDOWN]).arg(&self.path)).unwrap();
+    }
+
+    /// Only the disk that was made for this is shut down, never the one that its folder is on.
+    fn require_own(&self) {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let device = |path: &Path| fs::metadata(path).unwrap().dev();
+        assert_ne!(device(&self.path), device(self.path.parent().unwrap()), "{:?} is no disk", self.path);
     }
 
     /// Power comes back. Nobody must have a file of it open.
@@ -83,7 +92,7 @@ impl Disk {
         };
         write(&kept).and_then(|file| file.sync_all()).map_err(|e| e.to_string())?;
         write(&lost).map_err(|e| e.to_string())?;
-        ran(Command::new("perl").args(["-e", SHUTDOWN]).arg(&self.path))?;
+        self.lose_power();
         self.come_back();
         match (fs::read(&kept).as_deref(), lost.exists()) {
             (Ok(b"something"), false) => Ok(()),

@@ -211,6 +211,12 @@ impl VaultReader {
         self.rows.private_names()
     }
 
+    /// The names of all secrets below `FOLDER/`, sorted.
+    pub fn private_names_below(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        // All that begins with it comes before the character after the slash.
+        self.rows.private_names_between(&format!("{folder}/"), &format!("{folder}0"))
+    }
+
     fn record(&self, row: Stored) -> Result<PrivateRecord, StoreError> {
         Ok(PrivateRecord {
             commitment: self.exact(row.commitment)?,

@@ -3,6 +3,7 @@
 //! Erasing rebuilds the tables, so that no file of theirs holds what was erased. Copies that Postgres itself keeps for
 //! recovery (its write-ahead log, archives, standbys, backups) go when the server recycles them.
 
+use std::collections::BTreeMap;
 use std::ops::RangeFrom;
 
 use postgres::types::Type;
@@ -19,7 +20,7 @@ const SCHEMA: Schema = Schema {
     tables: "
         CREATE TABLE assay_record (id INT8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, commitment BYTEA NOT NULL UNIQUE,
             salt BYTEA NOT NULL, grp INT8 NOT NULL, idx INT8 NOT NULL, content BYTEA NOT NULL, UNIQUE (grp, idx));
-        CREATE TABLE assay_private (name TEXT PRIMARY KEY, sha256 BYTEA NOT NULL, bytes BYTEA NOT NULL);
+        CREATE TABLE assay_private (name TEXT COLLATE \"C\" PRIMARY KEY, sha256 BYTEA NOT NULL, bytes BYTEA NOT NULL);
     ",
 };
 
@@ -96,6 +97,15 @@ impl Rows for PostgresRows {
         Ok(row.map(|row| (row.get(0), row.get(1))))
     }
 
+    fn private_names_between(&self, from: &str, to: &str) -> Result<Vec<String>, StoreError> {
+        let rows = self.pg.read("list the secrets of", |client| {
+            let query = "SELECT name FROM assay_private
+                WHERE name COLLATE \"C\" >= $1 AND name COLLATE \"C\" < $2 ORDER BY name COLLATE \"C\"";
+            client.query_typed(query, &[(&from, Type::TEXT), (&to, Type::TEXT)])
+        })?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     fn private_names(&self) -> Result<Vec<String>, StoreError> {
         let rows = self.pg.read("list the secrets of", |client| {
             client.query_typed("SELECT name FROM assay_private ORDER BY name COLLATE \"C\"", &[])
@@ -128,11 +138,17 @@ impl Rows for PostgresRows {
 
     fn put_private(&mut self, secrets: &[(&str, [u8; 32], &[u8])]) -> Result<(), StoreError> {
         self.pg.write("store secrets", LOCK, |client| {
-            for (name, sha256, bytes) in secrets {
+            // One statement may not write a name twice: the later one counts.
+            let last: BTreeMap<&str, _> = secrets.iter().map(|secret| (secret.0, secret)).collect();
+            let last: Vec<_> = last.into_values().collect();
+            for part in last.chunks(PART_RECORDS_MAX) {
+                let names: Vec<&str> = part.iter().map(|(name, ..)| *name).collect();
+                let hashes: Vec<&[u8]> = part.iter().map(|(_, sha256, _)| &sha256[..]).collect();
+                let bytes: Vec<&[u8]> = part.iter().map(|(_, _, bytes)| *bytes).collect();
                 client.execute_typed(
-                    "INSERT INTO assay_private VALUES ($1, $2, $3)
+                    "INSERT INTO assay_private SELECT * FROM UNNEST($1, $2, $3)
                      ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, bytes = excluded.bytes",
-                    &[(name, Type::TEXT), (&&sha256[..], Type::BYTEA), (bytes, Type::BYTEA)],
+                    &[(&names, Type::TEXT_ARRAY), (&hashes, Type::BYTEA_ARRAY), (&bytes, Type::BYTEA_ARRAY)],
                 )?;
             }
             Ok(Ok(()))

@@ -40,6 +40,9 @@ pub(super) trait Rows: Send {
     /// Names of all secrets, sorted.
     fn private_names(&self) -> Result<Vec<String>, StoreError>;
 
+    /// Those from one name on and before another, in the order of their bytes.
+    fn private_names_between(&self, from: &str, to: &str) -> Result<Vec<String>, StoreError>;
+
     /// Stores all records or none.
     fn put_batch(&mut self, records: &[PrivateRecord]) -> Result<(), Taken>;
 

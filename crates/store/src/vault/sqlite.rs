@@ -100,6 +100,14 @@ impl Rows for SqliteRows {
         })
     }
 
+    fn private_names_between(&self, from: &str, to: &str) -> Result<Vec<String>, StoreError> {
+        self.db.read("list the secrets", |conn| {
+            conn.prepare_cached("SELECT name FROM private WHERE name >= ?1 AND name < ?2 ORDER BY name")?
+                .query_map([from, to], |row| row.get(0))?
+                .collect()
+        })
+    }
+
     fn private_names(&self) -> Result<Vec<String>, StoreError> {
         self.db.read("list the secrets", |conn| {
             conn.prepare_cached("SELECT name FROM private ORDER BY name")?

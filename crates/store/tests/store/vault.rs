@@ -154,6 +154,11 @@ fn secrets_are_kept_by_name_and_checked(ground: &Ground) {
     vault.put_private("benchmark", b"first").unwrap();
     vault.put_private("benchmark", b"second, rotated").unwrap();
     assert_eq!(vault.reader().private_names().unwrap(), ["benchmark", "weights/1"]);
+    let below = |folder: &str| vault.reader().private_names_below(folder).unwrap();
+    assert_eq!(
+        (below("weights"), below("weight"), below("benchmark")),
+        (vec!["weights/1".to_owned()], vec![], vec![])
+    );
     assert_eq!(vault.reader().get_private("weights/1").unwrap().unwrap(), weights);
     assert_eq!(vault.reader().get_private("benchmark").unwrap().unwrap(), b"second, rotated");
     assert_eq!(vault.reader().get_private("absent").unwrap(), None);
