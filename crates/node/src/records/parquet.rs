@@ -3,8 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ::parquet::basic::Compression;
+use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use ::parquet::record::{Field, List};
+use assay_store::columns::Fenced;
 
 use super::error::{Fault, Place, RecordError};
 use super::limits;
@@ -18,10 +20,15 @@ pub(super) fn read(file: &str, input: impl ChunkReader + 'static) -> Result<Reco
 }
 
 fn read_rows(file: &str, input: impl ChunkReader + 'static) -> Result<RecordTable, RecordError> {
-    let bad = |e: ::parquet::errors::ParquetError| Fault::BadParquet(e.to_string());
+    let bad = |e: ParquetError| Fault::BadParquet(e.to_string());
     let text_max = limits::unpacked_max(input.len());
+    // The headers of pages of lists are read twice.
+    let input = Fenced::new(input, 2 * limits::MAX_FILE_BYTES);
     let reader = SerializedFileReader::new(input).map_err(|e| bad(e).in_file(file))?;
     check_claims(&reader).map_err(|f| f.in_file(file))?;
+    if listed_bytes(&reader).map_err(|e| bad(e).in_file(file))? > text_max {
+        return Err(Fault::UnpacksTooFar.in_file(file));
+    }
     let mut table = TableBuilder::new();
     for field in reader.metadata().file_metadata().schema().get_fields() {
         table.declare(field.name()).map_err(|f| f.in_file(file).field(field.name()))?;
@@ -67,6 +74,24 @@ fn check_claims<R: ChunkReader + 'static>(reader: &SerializedFileReader<R>) -> R
         return Err(Fault::FileTooLarge);
     }
     Ok(())
+}
+
+/// Memory for the elements of all lists, by what the pages claim. A row is decoded as a whole, and a few bytes can say that
+/// all elements of a page, of which there may be 2^31, are one list of the same number.
+fn listed_bytes<R: ChunkReader + 'static>(reader: &SerializedFileReader<R>) -> Result<u64, ParquetError> {
+    let mut elements = 0_u64;
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group)?;
+        let columns = group.metadata().columns().iter().enumerate();
+        for (column, _) in columns.filter(|(_, column)| column.column_descr().max_rep_level() > 0) {
+            let mut pages = group.get_column_page_reader(column)?;
+            while let Some(page) = pages.peek_next_page()? {
+                elements = elements.saturating_add(page.num_levels.unwrap_or(0) as u64);
+                pages.skip_next_page()?;
+            }
+        }
+    }
+    Ok(elements.saturating_mul(size_of::<Field>() as u64))
 }
 
 fn text_bytes(field: &Field) -> u64 {

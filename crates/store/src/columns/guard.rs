@@ -22,36 +22,59 @@ fn refused<T>(what: impl Into<String>) -> Result<T> {
     Err(ParquetError::General(what.into()))
 }
 
-/// The file, with every page header checked when the library is about to read it.
-pub(super) struct Fenced {
-    file: Bytes,
+/// Bytes at the end of a file, which tell where its footer begins.
+const FOOTER_BYTES: u64 = 8;
+/// Bytes of a page header that are looked at first, and at most.
+const HEADER_BYTES: [usize; 2] = [64 << 10, 16 << 20];
+
+/// A file, with every page header checked when the library is about to read it.
+pub struct Fenced<R> {
+    file: R,
     /// Bytes that may yet be decompressed.
     budget: AtomicU64,
 }
 
-impl Fenced {
-    pub(super) fn new(file: Bytes, budget: u64) -> Self {
+impl<R: ChunkReader> Fenced<R> {
+    /// The file, of which pages of so many bytes may be decompressed.
+    pub fn new(file: R, budget: u64) -> Self {
         Self { file, budget: AtomicU64::new(budget) }
     }
-}
 
-impl Length for Fenced {
-    fn len(&self) -> u64 {
-        self.file.len() as u64
+    /// The bytes from `start` on, enough for the header that begins there, and what it claims.
+    fn header(&self, start: u64) -> Result<(Bytes, u64)> {
+        let rest = self.file.len().checked_sub(start);
+        let Some(rest) = rest.map(|rest| usize::try_from(rest).unwrap_or(usize::MAX)) else {
+            return refused("a page begins behind the end of the file");
+        };
+        let [first, most] = HEADER_BYTES.map(|bytes| bytes.min(rest));
+        let header = self.file.get_bytes(start, first)?;
+        match uncompressed_size(&header) {
+            Err(_) if first < rest => {
+                let header = self.file.get_bytes(start, most)?;
+                let claimed = uncompressed_size(&header)?;
+                Ok((header, claimed))
+            }
+            claimed => Ok((header, claimed?)),
+        }
     }
 }
 
-impl ChunkReader for Fenced {
+impl<R: ChunkReader> Length for Fenced<R> {
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+}
+
+impl<R: ChunkReader> ChunkReader for Fenced<R> {
     type T = Cursor<Bytes>;
 
-    /// The library calls this for page headers only, and `get_bytes` for page bodies.
+    /// The library calls this for page headers and the end of the file, and `get_bytes` for page bodies.
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        let start = usize::try_from(start).unwrap_or(usize::MAX);
-        if start > self.file.len() {
-            return refused("a page begins behind the end of the file");
+        // Too few bytes for a header: four of them are the length of the footer, which was held to the file's.
+        if self.file.len().checked_sub(start) == Some(FOOTER_BYTES) {
+            return Ok(Cursor::new(self.file.get_bytes(start, FOOTER_BYTES as usize)?));
         }
-        let header = self.file.slice(start..);
-        let claimed = uncompressed_size(&header)?;
+        let (header, claimed) = self.header(start)?;
         let spend = |left: u64| left.checked_sub(claimed);
         if claimed > PAGE_BYTES_MAX
             || self.budget.try_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_err()
@@ -68,7 +91,7 @@ impl ChunkReader for Fenced {
 
 /// Pages whose claimed numbers of values are possible.
 pub(super) struct FencedPages {
-    pub(super) pages: SerializedPageReader<Fenced>,
+    pub(super) pages: SerializedPageReader<Fenced<Bytes>>,
     pub(super) rows: u64,
 }
 
@@ -117,14 +140,59 @@ impl PageReader for FencedPages {
     }
 }
 
-/// The `uncompressed_page_size` (field 2) of a page header, after walking all of it: every length and count inside
-/// must fit the bytes that follow.
+/// The `uncompressed_page_size` (field 2) of a page header, after walking all of it: every length inside must fit the
+/// bytes that follow, and every known field must be what it is known as. The library reads known fields by their numbers
+/// alone, takes truth values in lists for no bytes at all, and goes on through a list behind the end of the file: it
+/// must not see another header than is walked here. No list is known in a header, and none is let through.
 fn uncompressed_size(header: &[u8]) -> Result<u64> {
     let mut walk = Walk { rest: header, size: None };
-    walk.structure(0)?;
+    walk.structure(Struct::Page, 0)?;
     match walk.size {
         Some(size) => u64::try_from(size).or_else(|_| refused("a page claims a negative size")),
         None => refused("a page header has no size"),
+    }
+}
+
+/// The structs of a page header.
+#[derive(Clone, Copy)]
+enum Struct {
+    Page,
+    Data,
+    Dictionary,
+    DataV2,
+    Statistics,
+    /// Of an index page, which has no fields, or of a format to come.
+    Other,
+}
+
+/// What a field is.
+#[derive(Clone, Copy)]
+enum Known {
+    Bool,
+    I32,
+    I64,
+    Binary,
+    Struct(Struct),
+    /// Anything but a known field.
+    Other,
+}
+
+impl Struct {
+    /// What the field of this number is, by the format (<https://github.com/apache/parquet-format>).
+    fn field(self, number: i64) -> Known {
+        match (self, number) {
+            (Self::Page, 1..=4) | (Self::Data, 1..=4) => Known::I32,
+            (Self::Dictionary, 1..=2) | (Self::DataV2, 1..=6) => Known::I32,
+            (Self::Page, 5) => Known::Struct(Self::Data),
+            (Self::Page, 6) => Known::Struct(Self::Other),
+            (Self::Page, 7) => Known::Struct(Self::Dictionary),
+            (Self::Page, 8) => Known::Struct(Self::DataV2),
+            (Self::Data, 5) | (Self::DataV2, 8) => Known::Struct(Self::Statistics),
+            (Self::Dictionary, 3) | (Self::DataV2, 7) | (Self::Statistics, 7..=8) => Known::Bool,
+            (Self::Statistics, 1..=2 | 5..=6) => Known::Binary,
+            (Self::Statistics, 3..=4) => Known::I64,
+            _ => Known::Other,
+        }
     }
 }
 
@@ -171,7 +239,7 @@ impl Walk<'_> {
         }
     }
 
-    fn structure(&mut self, depth: u32) -> Result<()> {
+    fn structure(&mut self, of: Struct, depth: u32) -> Result<()> {
         if depth > NESTING_MAX {
             return refused("a page header is nested too deeply");
         }
@@ -182,38 +250,28 @@ impl Walk<'_> {
                 return Ok(());
             }
             field = if head >> 4 == 0 { self.zigzag()? } else { field + i64::from(head >> 4) };
-            match (depth, field, head & 0x0f) {
-                (0, 2, 5) => self.size = Some(self.zigzag()?),
-                (_, _, 1 | 2) => {} // a truth value lives in its type
-                (_, _, kind) => self.value(kind, depth)?,
+            // The library has them in 16 bits.
+            if !(1..=i64::from(i16::MAX)).contains(&field) {
+                return refused("a field of a page header has a number that is none");
+            }
+            match (of.field(field), head & 0x0f) {
+                (Known::I32, 5) if matches!((of, field), (Struct::Page, 2)) => {
+                    self.size = Some(self.zigzag()?)
+                }
+                (Known::Bool | Known::Other, 1 | 2) => {} // a truth value lives in its type
+                (Known::I32 | Known::Other, 5) | (Known::I64 | Known::Other, 6) | (Known::Other, 4) => {
+                    self.varint()?;
+                }
+                (Known::Other, 3) => self.skip(1)?,
+                (Known::Other, 7) => self.skip(8)?,
+                (Known::Binary | Known::Other, 8) => {
+                    let length = self.varint()?;
+                    self.skip(length)?;
+                }
+                (Known::Struct(inner), 12) => self.structure(inner, depth + 1)?,
+                (Known::Other, 12) => self.structure(Struct::Other, depth + 1)?,
+                _ => return refused("a field of a page header is of another type than it must be"),
             }
         }
-    }
-
-    fn value(&mut self, kind: u8, depth: u32) -> Result<()> {
-        match kind {
-            1..=3 => self.skip(1),
-            4..=6 => self.varint().map(|_| ()),
-            7 => self.skip(8),
-            8 => {
-                let length = self.varint()?;
-                self.skip(length)
-            }
-            9 | 10 => self.list(depth),
-            12 => self.structure(depth + 1),
-            _ => refused("a page header holds a value of unknown type"),
-        }
-    }
-
-    fn list(&mut self, depth: u32) -> Result<()> {
-        if depth > NESTING_MAX {
-            return refused("a page header is nested too deeply");
-        }
-        let head = self.byte()?;
-        let count = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
-        if count > self.rest.len() as u64 {
-            return refused("a list in a page header passes the end of the file");
-        }
-        (0..count).try_for_each(|_| self.value(head & 0x0f, depth + 1))
     }
 }

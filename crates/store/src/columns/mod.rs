@@ -11,6 +11,7 @@ mod write;
 use std::collections::BTreeMap;
 
 use crate::StoreError;
+pub use guard::Fenced;
 pub use read::{ReadOptions, column_names, read, read_with};
 pub use write::write;
 

@@ -243,7 +243,7 @@ impl Budget {
 
 /// One column of a file.
 struct ColumnFile<'a> {
-    file: &'a Arc<Fenced>,
+    file: &'a Arc<Fenced<Bytes>>,
     metadata: &'a ParquetMetaData,
     name: &'a str,
     leaf: usize,

@@ -126,3 +126,31 @@ fn a_parquet_dictionary_is_counted_as_often_as_it_is_named() {
     assert!(out.len() < 1 << 20, "{} bytes", out.len());
     assert_eq!(fault("x.parquet", &out), Fault::UnpacksTooFar);
 }
+
+/// Found by libFuzzer: what a page claimed took all memory there was.
+#[test]
+fn a_page_header_of_another_shape_is_refused_before_it_costs_memory() {
+    let fault = fault("x.parquet", include_bytes!("endless.parquet"));
+    assert!(matches!(fault, Fault::BadParquet(_)), "{fault:?}");
+}
+
+/// A row is decoded as a whole: what its list takes is counted before.
+#[test]
+fn a_list_that_takes_more_than_its_file_may_is_refused_before_it_is_decoded() {
+    let schema = "message m { required group e (LIST) { repeated group list { required int64 element; } } }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut out = Vec::new();
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut file = SerializedFileWriter::new(&mut out, schema, properties).unwrap();
+    let mut group = file.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let mut repeats = vec![1_i16; 4 << 20];
+    repeats[0] = 0;
+    let (values, levels) = (vec![7_i64; repeats.len()], vec![1_i16; repeats.len()]);
+    column.typed::<Int64Type>().write_batch(&values, Some(&levels), Some(&repeats)).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    file.close().unwrap();
+    assert!(out.len() < 100_000, "{}", out.len());
+    assert_eq!(fault("x.parquet", &out), Fault::UnpacksTooFar);
+}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+use super::files::{CSV, LINES};
 use super::*;
 
 fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
@@ -60,10 +61,6 @@ fn fuzz(name: &str, seed: &[u8]) {
     println!("{name}: {good} read, {bad} refused");
     assert!(bad > 0, "no mutation was noticed");
 }
-
-const LINES: &[u8] = b"{\"id\":\"a\",\"label\":\"x\",\"n\":1,\"e\":[1,2.5],\"t\":\"caf\xc3\xa9 \\u00e9\\n\"}\n{\"id\":\"b\",\"label\":null,\"n\":-1.5e3,\"e\":[3,4],\"t\":\"\\ud83d\\ude00\"}\n";
-const CSV: &[u8] =
-    b"id,label,n,text\r\n007,a,1.5,\"x \"\"y\"\",\nz\"\r\n008,b,-2e3,caf\xc3\xa9\r\n009,c,NaN,\r\n";
 
 #[test]
 fn json_lines() {
