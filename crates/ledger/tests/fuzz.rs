@@ -1,185 +1,53 @@
-//! Fuzz targets of what the ledger reads: entries, charters, and every kind of command, decided on the states of a log.
+//! What the ledger reads, on mutations of what it wrote: entries, charters, answers of a metering, and every kind of command,
+//! decided on the states of a log.
 //!
-//! `ASSAY_FUZZ_SECONDS=60 cargo test -p assay-ledger --test fuzz` tries each for a minute.
+//! `ASSAY_FUZZ_SECONDS=60 cargo test -p assay-ledger --test fuzz` tries each for a minute. `fuzz/` tries the same properties
+//! under libFuzzer.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 #[path = "../../tlog/tests/mutate/mod.rs"]
 mod mutate;
+mod targets;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use assay_ledger::charter::Charter;
-use assay_ledger::codec::{canonical, decode, encode};
-use assay_ledger::command::{Command, Signed};
-use assay_ledger::decide::{decide, decide_verified};
-use assay_ledger::event::{Cause, Event};
-use assay_ledger::limits::{AMOUNT_MAX, CHARTER_BYTES_MAX, INTEGER_MAX};
-use assay_ledger::state::State;
-use common::*;
-use mutate::{Dice, drive, drive_bytes};
-use serde_json::Value;
-
-const GOLDEN: &str = include_str!("golden/log-v1.jsonl");
-const PAGE: &str = include_str!("../../../docs/CHARTER.md");
-
-/// The entry that the bytes are, if they are one by the plain rule too: then they are its only form.
-fn read(bytes: &[u8]) -> Option<Event> {
-    let event = decode(bytes).ok();
-    assert_eq!(event, plain(bytes));
-    assert!(event.iter().all(|event| encode(event).unwrap() == bytes));
-    event
-}
-
-/// Decides a command that is taken for signed; what follows has a byte form and keeps the books.
-fn decided(state: &State, signed: &Signed) -> bool {
-    let Ok(events) = decide_verified(state, state.t() + 1, signed) else {
-        return false;
-    };
-    let mut after = state.clone();
-    for event in &events {
-        assert_eq!(decode(&encode(event).unwrap()).as_ref(), Ok(event));
-        after.apply(event);
-    }
-    check_invariants(&after);
-    true
-}
+use mutate::{drive, kept};
+use targets::Commands;
 
 #[test]
 fn entries() {
-    let mut seeds: Vec<Vec<u8>> = GOLDEN.lines().map(|line| line.as_bytes().to_vec()).collect();
-    seeds.push(b"[".repeat(10_000));
-    seeds.push(br#"{"cause":"#.repeat(1_000));
-    drive_bytes("entry", &seeds, |bytes| drop(read(bytes)));
+    targets::entries().drive();
 }
 
-/// Values that stand under each name anywhere in the log.
-type Names = BTreeMap<String, Vec<Value>>;
-
-fn collect(value: &Value, name: &str, names: &mut Names) {
-    match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, inner)| collect(inner, name, names)),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, name, names)),
-        _ => {}
-    }
-    let known = names.entry(name.to_owned()).or_default();
-    if known.len() < 200 && !known.contains(value) {
-        known.push(value.clone());
-    }
-}
-
-/// One change inside a value: a part left out, doubled, taken from elsewhere, or at the edge of what it may be.
-fn reshape(value: &mut Value, name: &str, names: &Names, dice: &mut Dice) {
-    let choice = dice.below(10);
-    match value {
-        Value::Object(fields) if choice > 0 && !fields.is_empty() => {
-            let field = fields.keys().nth(dice.below(fields.len())).unwrap().clone();
-            match choice {
-                1 => drop(fields.remove(&field)),
-                _ => reshape(fields.get_mut(&field).unwrap(), &field, names, dice),
-            }
-        }
-        Value::Array(items) if choice > 0 && !items.is_empty() => {
-            let at = dice.below(items.len());
-            match choice {
-                1 => drop(items.remove(at)),
-                2 => items.push(items[at].clone()),
-                _ => reshape(&mut items[at], name, names, dice),
-            }
-        }
-        Value::Number(number) if choice > 4 => {
-            let (n, max) = (number.as_i64().unwrap(), INTEGER_MAX as i64);
-            let edges = [0, 1, n - 1, n + 1, -n, max, -max, max + 1, i64::from(u32::MAX), 1_000_000];
-            *value = edges[dice.below(edges.len())].into();
-        }
-        Value::String(text) if choice > 6 => {
-            let edges = ["0", "1", "00", "-1", "", &AMOUNT_MAX.to_string(), &(AMOUNT_MAX + 1).to_string()]
-                .map(str::to_owned);
-            let long = [
-                text.repeat(2),
-                text.repeat(300),
-                text.chars().skip(1).collect(),
-                format!("{text}\u{1f6a2}"),
-            ];
-            let edges = [&edges[..], &long[..]].concat();
-            *value = edges[dice.below(edges.len())].clone().into();
-        }
-        _ => *value = names[name][dice.below(names[name].len())].clone(),
-    }
+#[test]
+fn metered() {
+    targets::metered().drive();
 }
 
 #[test]
 fn commands() {
-    let lines: Vec<Value> = GOLDEN.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let events: Vec<Event> = GOLDEN.lines().map(|line| decode(line.as_bytes()).unwrap()).collect();
-    let mut names = Names::new();
-    lines.iter().for_each(|line| collect(line, "", &mut names));
-    let mut states = vec![State::new(ORIGIN)];
-    for event in &events {
-        let mut next = states.last().unwrap().clone();
-        next.apply(event);
-        states.push(next);
-    }
-    let causes: Vec<&Value> = lines.iter().filter(|line| line["cause"]["command"].is_object()).collect();
-    // Every kind as often as any other.
-    let kind =
-        |line: &Value| line["cause"]["command"]["intent"]["command"]["kind"].as_str().unwrap().to_owned();
-    let mut by_kind: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-    causes.into_iter().for_each(|line| by_kind.entry(kind(line)).or_default().push(line));
-    let kinds: Vec<&Vec<&Value>> = by_kind.values().collect();
-    let input = |dice: &mut Dice| {
-        let of_kind = kinds[dice.below(kinds.len())];
-        let mut line = of_kind[dice.below(of_kind.len())].clone();
-        for _ in 0..dice.below(4) {
-            reshape(&mut line["cause"]["command"]["intent"], "intent", &names, dice);
-        }
-        canonical(&line).unwrap_or_default()
-    };
-    let [read_kinds, accepted] = [(); 2].map(|()| RefCell::new(BTreeSet::new()));
-    drive("command", input, |bytes| {
-        let Some(Event { seq, cause: Cause::Command(mut signed), .. }) = read(bytes) else {
-            return;
-        };
-        let kind = signed.intent.command.kind();
-        read_kinds.borrow_mut().insert(kind);
-        // Where it was, signature and all; there, taken for signed; and at the end of the log under a nonce of its own.
-        let (here, end) = (&states[seq as usize], states.last().unwrap());
-        let _ = decide(here, here.t() + 1, &signed);
-        let mut good = decided(here, &signed);
-        signed.intent.nonce.0[0] ^= 0x80;
-        good |= decided(end, &signed);
-        if good {
-            accepted.borrow_mut().insert(kind);
-        }
-    });
-    let all: BTreeSet<&str> = by_kind.keys().map(String::as_str).collect();
-    assert_eq!(read_kinds.into_inner(), all);
-    assert_eq!(accepted.into_inner(), all);
+    let commands = Commands::new();
+    kept("command").iter().for_each(|bytes| assert!(commands.decide(bytes).is_some() || !bytes.is_empty()));
+    let [read, accepted] = [(); 2].map(|()| RefCell::new(BTreeSet::new()));
+    drive(
+        "command",
+        |dice| commands.draw(dice),
+        |bytes| {
+            if let Some((kind, good)) = commands.decide(bytes) {
+                read.borrow_mut().insert(kind);
+                if good {
+                    accepted.borrow_mut().insert(kind);
+                }
+            }
+        },
+    );
+    assert_eq!(read.into_inner(), commands.kinds());
+    assert_eq!(accepted.into_inner(), commands.kinds());
 }
 
 #[test]
 fn charters() {
-    let page = PAGE.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    let mut seeds: Vec<Vec<u8>> =
-        [page, &charter("digits", 5, 3, true)].map(|text| text.as_bytes().to_vec()).into();
-    assert!(seeds.iter().all(|text| Charter::parse(std::str::from_utf8(text).unwrap()).is_ok()));
-    seeds.push(format!("schema = {}", "[".repeat(7_000)).into_bytes());
-    seeds.push(format!("{} = 1", "a.".repeat(3_000) + "a").into_bytes());
-    let world = RefCell::new(World::founded(1, 5_000));
-    let state = world.borrow().state.clone();
-    drive_bytes("charter", &seeds, |bytes| {
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            return;
-        };
-        let Ok(charter) = Charter::parse(text) else {
-            return;
-        };
-        let written = toml::to_string(&charter).unwrap();
-        assert!(written.len() > CHARTER_BYTES_MAX || Charter::parse(&written) == Ok(charter.clone()));
-        let datanet = charter.datanet;
-        let create = Command::CreateDatanet { datanet, charter: text.to_owned(), benchmark: benchmark() };
-        let signed = world.borrow_mut().sign(1, create);
-        assert!(decided(&state, &signed), "a charter that reads well makes a datanet");
-    });
+    targets::charters().drive();
 }

@@ -52,7 +52,7 @@ pub use fit::{Answers, Fitted};
 pub use gate::{Labels, Original, Rehearsed, VerdictRow, claimed, declare, mask, rehearse, unmasked};
 pub use home::{Home, LOG, OPERATOR, Passphrase, Places};
 pub use key::Rekeyed;
-pub use meter::{MeteredShare, ProvenAnswer};
+pub use meter::{MeteredShare, ProvenAnswer, answers_of, answers_table};
 pub use migrate::{Migrated, migrate};
 pub use node::{CHECKPOINT, Clock, Ground, LOG_KEY, Node, state_of};
 pub use receipt::{About, Opening, Proven, Receipt, ReceiptHolds, ReceiptKind, Wanted};

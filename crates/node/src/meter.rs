@@ -60,7 +60,7 @@ impl Node {
     /// Stores the table of answers, which are to all questions that are open up to the last of them.
     pub(crate) fn metering(&self, net: &DatanetId, model: u64, answers: &[Metered]) -> Result<Metering> {
         let credits = credits(self.datanet(net)?, model, answers)?;
-        let table = self.put_table(&table(answers)?)?;
+        let table = self.put_table(&answers_table(answers)?)?;
         let leaves = answers.iter().map(|answer| Ok(answer.leaf()?)).collect::<Result<Vec<Vec<u8>>>>()?;
         let tree = Tree::new(leaves.iter().map(|leaf| leaf_hash(leaf)).collect());
         let last = answers.last().ok_or_else(|| NodeError::bug("there is no answer to meter"))?;
@@ -96,7 +96,7 @@ impl Node {
         let Cause::Command(signed) = command else { return Ok(Vec::new()) };
         let Command::Meter { datanet, table, .. } = &signed.intent.command else { return Ok(Vec::new()) };
         let (net, stored) = (self.datanet(datanet)?, stored(table));
-        let answers = read(&columns::read(&self.tables.get(&stored)?)?).map_err(NodeError::bug)?;
+        let answers = answers_of(&columns::read(&self.tables.get(&stored)?)?).map_err(NodeError::bug)?;
         let share = |answer: &Metered| {
             let at = answer.shares.iter().position(|share| share.account == *account)?;
             let amount = parts(net, answer)[at];
@@ -114,7 +114,8 @@ impl Node {
 
 const SCHEMA: &str = "answers";
 
-fn table(answers: &[Metered]) -> Result<ColumnTable> {
+/// The table of a metering, a row for each answer.
+pub fn answers_table(answers: &[Metered]) -> Result<ColumnTable> {
     let shares = answers.iter().map(|answer| Ok(answer.shares_text()?)).collect::<Result<Vec<_>>>()?;
     let table = ColumnTable::new(SCHEMA, 1)
         .with_column("query", answers.iter().map(|a| a.query as i64).collect::<Vec<_>>())?
@@ -124,8 +125,8 @@ fn table(answers: &[Metered]) -> Result<ColumnTable> {
     Ok(table)
 }
 
-/// Reads the table of a metering: only what [`table`] makes is accepted.
-pub(crate) fn read(table: &ColumnTable) -> Result<Vec<Metered>> {
+/// The answers in the table of a metering: only cells that [`answers_table`] makes are accepted.
+pub fn answers_of(table: &ColumnTable) -> Result<Vec<Metered>> {
     let (
         Some(Values::Int64(queries)),
         Some(Values::Utf8(answers)),
@@ -233,9 +234,9 @@ mod tests {
     #[test]
     fn the_table_is_read_as_it_was_written() {
         let answers = answers(30);
-        let bytes = columns::write(&table(&answers).unwrap()).unwrap();
-        assert_eq!(read(&columns::read(&bytes).unwrap()).unwrap(), answers);
-        let spaced = table(&answers).unwrap();
+        let bytes = columns::write(&answers_table(&answers).unwrap()).unwrap();
+        assert_eq!(answers_of(&columns::read(&bytes).unwrap()).unwrap(), answers);
+        let spaced = answers_table(&answers).unwrap();
         let changed = ColumnTable::new(SCHEMA, 1);
         let changed = spaced.columns().iter().fold(changed, |table, column| {
             let values = match (&column.values, column.name.as_str()) {
@@ -246,6 +247,6 @@ mod tests {
             };
             table.with_column(&column.name, values).unwrap()
         });
-        assert!(read(&changed).unwrap_err().to_string().contains("row 1 is malformed"));
+        assert!(answers_of(&changed).unwrap_err().to_string().contains("row 1 is malformed"));
     }
 }

@@ -155,7 +155,7 @@ impl Tables {
         folder: &mut Folder,
     ) -> Result<()> {
         let name = stored(table).path();
-        let answers = meter::read(&self.table(table, folder)?).map_err(|e| broken(&name, e))?;
+        let answers = meter::answers_of(&self.table(table, folder)?).map_err(|e| broken(&name, e))?;
         if !answers.iter().map(|answer| answer.query).eq(closing.queries.iter().copied()) {
             return Err(broken(&name, "answers other questions than were open"));
         }

@@ -10,11 +10,15 @@ mod events;
 mod files;
 mod ground;
 mod hostile;
+#[path = "../../../tlog/tests/mutate/mod.rs"]
+mod mutate;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod scratch;
 mod sqlite;
 mod tables;
+#[path = "../targets/mod.rs"]
+mod targets;
 mod vault;
 
 /// A pseudo-random sequence (SplitMix64), so that tests repeat.

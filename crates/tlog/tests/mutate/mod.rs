@@ -1,7 +1,8 @@
-//! What the fuzz tests of several crates share: seeded mutations of valid inputs, and the loop that tries them.
+//! What the fuzz tests of several crates share: targets, seeded mutations of valid inputs, and the loop that tries them.
 //!
 //! `ASSAY_FUZZ_SECONDS=60` tries each target that long instead of a few thousand times. An input that fails is printed:
-//! keep it among the seeds of its target, which are tried first and unchanged.
+//! keep it among the seeds of its target, which are tried first and unchanged. So are the inputs that libFuzzer found to
+//! reach other code than the seeds do (`fuzz/corpus`), and they are mutated like seeds.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -11,9 +12,12 @@
 )]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const ROUNDS: u32 = 4_000;
+/// Most bytes that are kept for a target: all of them together stay small enough for a repository.
+const KEPT_BYTES_MAX: usize = 48 << 10;
 
 /// Pieces that parsers care about.
 const PIECES: [&[u8]; 24] = [
@@ -42,6 +46,65 @@ const PIECES: [&[u8]; 24] = [
     "\u{2014} ".as_bytes(),
     b"extra ",
 ];
+
+/// A property of any bytes.
+type Holds = Box<dyn Fn(&[u8]) + Send>;
+
+/// What must hold of any bytes, and inputs to start from.
+pub struct Target {
+    pub name: &'static str,
+    pub seeds: Vec<Vec<u8>>,
+    pub holds: Holds,
+}
+
+impl Target {
+    pub fn new(name: &'static str, seeds: Vec<Vec<u8>>, holds: impl Fn(&[u8]) + Send + 'static) -> Self {
+        Self { name, seeds, holds: Box::new(holds) }
+    }
+
+    /// Tries the seeds and what is kept, then mutations of them.
+    pub fn drive(&self) {
+        let seeds = [self.seeds.clone(), kept(self.name)].concat();
+        seeds.iter().for_each(|seed| attempt(self.name, &self.holds, seed));
+        drive(self.name, |dice| mutated(&seeds, dice), &self.holds);
+    }
+}
+
+/// The folder of the inputs that are kept, a file for each target.
+pub fn corpus() -> PathBuf {
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    above
+        .map(|folder| folder.join("fuzz/corpus"))
+        .find(|folder| folder.is_dir())
+        .expect("the folder fuzz/corpus")
+}
+
+/// The inputs that are kept for a target. Of each the file has the length in decimal, a line feed, and the bytes.
+pub fn kept(name: &str) -> Vec<Vec<u8>> {
+    let (file, mut inputs) = (std::fs::read(corpus().join(name)).unwrap_or_default(), Vec::new());
+    let mut rest = file.as_slice();
+    while !rest.is_empty() {
+        let end = rest.iter().position(|byte| *byte == b'\n').unwrap();
+        let length: usize = std::str::from_utf8(&rest[..end]).unwrap().parse().unwrap();
+        let (input, after) = rest[end + 1..].split_at(length);
+        inputs.push(input.to_vec());
+        rest = after;
+    }
+    inputs
+}
+
+/// Keeps inputs for a target, the shortest first, as many as there is room for.
+pub fn keep(name: &str, mut inputs: Vec<Vec<u8>>) {
+    inputs.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+    let mut file = Vec::new();
+    for input in inputs {
+        let piece = [format!("{}\n", input.len()).as_bytes(), &input].concat();
+        if file.len() + piece.len() <= KEPT_BYTES_MAX {
+            file.extend(piece);
+        }
+    }
+    std::fs::write(corpus().join(name), file).unwrap();
+}
 
 /// SplitMix64: a stream of numbers that is the same everywhere.
 pub struct Dice(pub u64);
@@ -104,13 +167,7 @@ pub fn drive(name: &str, mut input: impl FnMut(&mut Dice) -> Vec<u8>, target: im
     println!("{name}: {rounds} inputs");
 }
 
-/// Tries `target` on the seeds, then on mutations of them.
-pub fn drive_bytes(name: &str, seeds: &[Vec<u8>], target: impl Fn(&[u8])) {
-    seeds.iter().for_each(|seed| attempt(name, &target, seed));
-    drive(name, |dice| mutated(seeds, dice), target);
-}
-
-fn attempt(name: &str, target: &impl Fn(&[u8]), bytes: &[u8]) {
+pub fn attempt(name: &str, target: &impl Fn(&[u8]), bytes: &[u8]) {
     let outcome = catch_unwind(AssertUnwindSafe(|| target(bytes)));
     assert!(outcome.is_ok(), "{name} failed on {:?}", String::from_utf8_lossy(bytes));
 }
