@@ -23,7 +23,7 @@ fn read_rows(file: &str, input: impl ChunkReader + 'static) -> Result<RecordTabl
     let bad = |e: ParquetError| Fault::BadParquet(e.to_string());
     let text_max = limits::unpacked_max(input.len());
     // The headers of pages of lists are read twice.
-    let input = Fenced::new(input, 2 * limits::MAX_FILE_BYTES);
+    let input = Fenced::new(input, 2 * limits::MAX_FILE_BYTES).map_err(|e| bad(e).in_file(file))?;
     let reader = SerializedFileReader::new(input).map_err(|e| bad(e).in_file(file))?;
     check_claims(&reader).map_err(|f| f.in_file(file))?;
     if listed_bytes(&reader).map_err(|e| bad(e).in_file(file))? > text_max {

@@ -1,9 +1,6 @@
 //! A fence before the Parquet library. It trusts what a page header and a page claim about sizes and allocates
 //! accordingly, and a failed allocation ends the process. Here every claim is checked first against the bytes at
 //! hand and a budget, so that no file, however hostile, costs more memory than the reader allowed.
-//!
-//! Page headers are structs of the Thrift compact protocol
-//! (<https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>).
 
 use std::io::Cursor;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +11,10 @@ use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
+use super::thrift;
+
 /// Largest page after decompression, in bytes.
 const PAGE_BYTES_MAX: u64 = 256 << 20;
-const NESTING_MAX: u32 = 16;
 
 fn refused<T>(what: impl Into<String>) -> Result<T> {
     Err(ParquetError::General(what.into()))
@@ -35,9 +33,10 @@ pub struct Fenced<R> {
 }
 
 impl<R: ChunkReader> Fenced<R> {
-    /// The file, of which pages of so many bytes may be decompressed.
-    pub fn new(file: R, budget: u64) -> Self {
-        Self { file, budget: AtomicU64::new(budget) }
+    /// The file, of which pages of so many bytes may be decompressed; an error if its footer is none.
+    pub fn new(file: R, budget: u64) -> Result<Self> {
+        check_footer(&file)?;
+        Ok(Self { file, budget: AtomicU64::new(budget) })
     }
 
     /// The bytes from `start` on, enough for the header that begins there, and what it claims.
@@ -48,10 +47,10 @@ impl<R: ChunkReader> Fenced<R> {
         };
         let [first, most] = HEADER_BYTES.map(|bytes| bytes.min(rest));
         let header = self.file.get_bytes(start, first)?;
-        match uncompressed_size(&header) {
+        match thrift::page_size(&header) {
             Err(_) if first < rest => {
                 let header = self.file.get_bytes(start, most)?;
-                let claimed = uncompressed_size(&header)?;
+                let claimed = thrift::page_size(&header)?;
                 Ok((header, claimed))
             }
             claimed => Ok((header, claimed?)),
@@ -86,6 +85,19 @@ impl<R: ChunkReader> ChunkReader for Fenced<R> {
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         self.file.get_bytes(start, length)
+    }
+}
+
+/// Walks what the end of a file tells of it, before the library does. What does not end as a Parquet file does is left to
+/// the library to refuse.
+pub(super) fn check_footer(file: &impl ChunkReader) -> Result<()> {
+    let Some(start) = file.len().checked_sub(FOOTER_BYTES) else { return Ok(()) };
+    let end = file.get_bytes(start, FOOTER_BYTES as usize)?;
+    let (length, magic) = end.split_at(4);
+    let length = length.try_into().map_or(0, u32::from_le_bytes);
+    match start.checked_sub(length.into()) {
+        Some(from) if magic == b"PAR1" => thrift::footer(&file.get_bytes(from, length as usize)?),
+        _ => Ok(()),
     }
 }
 
@@ -137,141 +149,5 @@ impl PageReader for FencedPages {
 
     fn skip_next_page(&mut self) -> Result<()> {
         self.pages.skip_next_page()
-    }
-}
-
-/// The `uncompressed_page_size` (field 2) of a page header, after walking all of it: every length inside must fit the
-/// bytes that follow, and every known field must be what it is known as. The library reads known fields by their numbers
-/// alone, takes truth values in lists for no bytes at all, and goes on through a list behind the end of the file: it
-/// must not see another header than is walked here. No list is known in a header, and none is let through.
-fn uncompressed_size(header: &[u8]) -> Result<u64> {
-    let mut walk = Walk { rest: header, size: None };
-    walk.structure(Struct::Page, 0)?;
-    match walk.size {
-        Some(size) => u64::try_from(size).or_else(|_| refused("a page claims a negative size")),
-        None => refused("a page header has no size"),
-    }
-}
-
-/// The structs of a page header.
-#[derive(Clone, Copy)]
-enum Struct {
-    Page,
-    Data,
-    Dictionary,
-    DataV2,
-    Statistics,
-    /// Of an index page, which has no fields, or of a format to come.
-    Other,
-}
-
-/// What a field is.
-#[derive(Clone, Copy)]
-enum Known {
-    Bool,
-    I32,
-    I64,
-    Binary,
-    Struct(Struct),
-    /// Anything but a known field.
-    Other,
-}
-
-impl Struct {
-    /// What the field of this number is, by the format (<https://github.com/apache/parquet-format>).
-    fn field(self, number: i64) -> Known {
-        match (self, number) {
-            (Self::Page, 1..=4) | (Self::Data, 1..=4) => Known::I32,
-            (Self::Dictionary, 1..=2) | (Self::DataV2, 1..=6) => Known::I32,
-            (Self::Page, 5) => Known::Struct(Self::Data),
-            (Self::Page, 6) => Known::Struct(Self::Other),
-            (Self::Page, 7) => Known::Struct(Self::Dictionary),
-            (Self::Page, 8) => Known::Struct(Self::DataV2),
-            (Self::Data, 5) | (Self::DataV2, 8) => Known::Struct(Self::Statistics),
-            (Self::Dictionary, 3) | (Self::DataV2, 7) | (Self::Statistics, 7..=8) => Known::Bool,
-            (Self::Statistics, 1..=2 | 5..=6) => Known::Binary,
-            (Self::Statistics, 3..=4) => Known::I64,
-            _ => Known::Other,
-        }
-    }
-}
-
-struct Walk<'a> {
-    rest: &'a [u8],
-    size: Option<i64>,
-}
-
-impl Walk<'_> {
-    fn byte(&mut self) -> Result<u8> {
-        match self.rest.split_first() {
-            Some((&byte, rest)) => {
-                self.rest = rest;
-                Ok(byte)
-            }
-            None => refused("a page header is cut off"),
-        }
-    }
-
-    fn varint(&mut self) -> Result<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        refused("a number in a page header is too long")
-    }
-
-    fn zigzag(&mut self) -> Result<i64> {
-        let value = self.varint()?;
-        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
-    }
-
-    fn skip(&mut self, length: u64) -> Result<()> {
-        match usize::try_from(length).ok().and_then(|length| self.rest.get(length..)) {
-            Some(rest) => {
-                self.rest = rest;
-                Ok(())
-            }
-            None => refused("a length in a page header passes the end of the file"),
-        }
-    }
-
-    fn structure(&mut self, of: Struct, depth: u32) -> Result<()> {
-        if depth > NESTING_MAX {
-            return refused("a page header is nested too deeply");
-        }
-        let mut field = 0;
-        loop {
-            let head = self.byte()?;
-            if head == 0 {
-                return Ok(());
-            }
-            field = if head >> 4 == 0 { self.zigzag()? } else { field + i64::from(head >> 4) };
-            // The library has them in 16 bits.
-            if !(1..=i64::from(i16::MAX)).contains(&field) {
-                return refused("a field of a page header has a number that is none");
-            }
-            match (of.field(field), head & 0x0f) {
-                (Known::I32, 5) if matches!((of, field), (Struct::Page, 2)) => {
-                    self.size = Some(self.zigzag()?)
-                }
-                (Known::Bool | Known::Other, 1 | 2) => {} // a truth value lives in its type
-                (Known::I32 | Known::Other, 5) | (Known::I64 | Known::Other, 6) | (Known::Other, 4) => {
-                    self.varint()?;
-                }
-                (Known::Other, 3) => self.skip(1)?,
-                (Known::Other, 7) => self.skip(8)?,
-                (Known::Binary | Known::Other, 8) => {
-                    let length = self.varint()?;
-                    self.skip(length)?;
-                }
-                (Known::Struct(inner), 12) => self.structure(inner, depth + 1)?,
-                (Known::Other, 12) => self.structure(Struct::Other, depth + 1)?,
-                _ => return refused("a field of a page header is of another type than it must be"),
-            }
-        }
     }
 }

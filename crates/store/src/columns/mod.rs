@@ -6,6 +6,7 @@
 
 mod guard;
 mod read;
+mod thrift;
 mod write;
 
 use std::collections::BTreeMap;

@@ -14,7 +14,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMe
 use parquet::file::reader::SerializedPageReader;
 use parquet::schema::types::Type;
 
-use super::guard::{Fenced, FencedPages};
+use super::guard::{Fenced, FencedPages, check_footer};
 use super::{ColumnTable, METADATA_BYTES_MAX, Values};
 use crate::StoreError;
 
@@ -75,8 +75,8 @@ fn contain<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreEr
 }
 
 fn parse_metadata(file: &Bytes) -> Result<ParquetMetaData, StoreError> {
-    ParquetMetaDataReader::new()
-        .parse_and_finish(file)
+    check_footer(file)
+        .and_then(|()| ParquetMetaDataReader::new().parse_and_finish(file))
         .map_err(|error| StoreError::table("footer", format!("{error}; is this a complete Parquet file?")))
 }
 
@@ -89,7 +89,8 @@ fn decode(file: Bytes, options: &ReadOptions) -> Result<ColumnTable, StoreError>
     }
     StoreError::within("the number of rows of the table", rows_total, options.rows_max)?;
     let mut table = ColumnTable { metadata: key_values(&metadata)?, columns: Vec::new() };
-    let file = Arc::new(Fenced::new(file, options.bytes_max));
+    let file = Fenced::new(file, options.bytes_max).map_err(|error| StoreError::table("footer", error))?;
+    let file = Arc::new(file);
     let mut budget = Budget { left: options.bytes_max };
     for (name, leaf, kind) in wanted(&metadata, options)? {
         let reader =

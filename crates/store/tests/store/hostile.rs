@@ -92,6 +92,9 @@ fn a_page_header_that_is_not_what_it_must_be_is_refused() {
     for header in [endless, unknown] {
         let bytes = [&healthy[..4], &header, &healthy[4 + header.len()..]].concat();
         let error = read(&bytes).unwrap_err().to_string();
-        assert!(error.contains("of another type than it must be"), "{error}");
+        assert!(
+            error.contains("of another type than it must be") || error.contains("passes the end"),
+            "{error}"
+        );
     }
 }
