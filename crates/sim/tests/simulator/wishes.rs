@@ -84,7 +84,7 @@ pub(crate) fn wish(dice: &mut Dice, state: &State, serial: u64) -> Option<Wish> 
             let id: DatanetId = dice.pick(NETS)?.parse().unwrap();
             match state.datanet(&id) {
                 None => plain(actor, create(id, dice)),
-                Some(net) => Stage { dice, net, id, actor, serial }.wish(),
+                Some(net) => Stage { dice, net, id, actor, serial, t: state.t() }.wish(),
             }
         }
     }
@@ -134,6 +134,8 @@ struct Stage<'a> {
     id: DatanetId,
     actor: u8,
     serial: u64,
+    /// Time of the last entry.
+    t: u64,
 }
 
 impl Stage<'_> {
@@ -142,10 +144,9 @@ impl Stage<'_> {
         if self.dice.one_in(20) {
             return self.retract();
         }
-        // Questions that a model could answer are few, and metering takes two commands.
-        let seldom = if self.net.metering.is_some() { 2 } else { 4 };
-        if !self.net.queries.is_empty() && self.net.serving().is_some() && self.dice.one_in(seldom) {
-            return self.meter();
+        // A model that can answer does not last, and metering takes two commands.
+        if self.net.serving().is_some() && self.dice.one_in(3) {
+            return if self.net.queries.is_empty() { self.ask() } else { self.meter() };
         }
         match self.dice.below(24) {
             0..=3 => self.contribute(),
@@ -169,12 +170,7 @@ impl Stage<'_> {
             }
             10 => self.train(),
             11 | 12 => self.value(),
-            13 | 14 => {
-                let price_max = amount(u64::MAX / 4);
-                let query = Digest::of(&self.serial.to_be_bytes());
-                let hold_hours = self.dice.pick([None, Some(168), Some(1_000)])?;
-                plain(self.actor, Command::Ask { datanet, query, price_max, hold_hours })
-            }
+            13 | 14 => self.ask(),
             15..=17 => self.answer(),
             18 => {
                 let (&query, open) = self.dice.pick(&self.net.queries)?;
@@ -195,6 +191,13 @@ impl Stage<'_> {
                 )
             }
         }
+    }
+
+    fn ask(self) -> Option<Wish> {
+        let (datanet, price_max) = (self.id.clone(), amount(u64::MAX / 4));
+        let query = Digest::of(&self.serial.to_be_bytes());
+        let hold_hours = self.dice.pick([None, Some(168), Some(1_000)])?;
+        plain(self.actor, Command::Ask { datanet, query, price_max, hold_hours })
     }
 
     /// The bytes of a file that no other command names.
@@ -306,10 +309,13 @@ impl Stage<'_> {
 
     /// Credits for the contributors, or what closes those that were sent.
     fn meter(self) -> Option<Wish> {
-        let through = *self.dice.pick(self.net.queries.keys())?;
-        let (&model, trained) =
-            self.dice.pick(self.net.models.iter().filter(|(_, m)| m.valuation.is_some()))?;
         let datanet = self.id.clone();
+        if let Some((&query, _)) = self.net.queries.iter().find(|(_, query)| query.is_expired(self.t)) {
+            return plain(OPERATOR, Command::Release { datanet, query, reason: "expired".parse().unwrap() });
+        }
+        let through = *self.dice.pick(self.net.queries.keys())?;
+        let model = self.net.serving()?;
+        let trained = &self.net.models[&model];
         let Some(staged) = self.net.metering.as_ref().filter(|_| !self.dice.one_in(8)) else {
             let counts = &self.net.snapshots[&trained.snapshot].counts;
             let price = self.net.charter.query.price.units() as u64;
